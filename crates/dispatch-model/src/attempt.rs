@@ -1,0 +1,69 @@
+//! One try at one backend.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, BackendName, Effect, Fault, Outcome, Reply, Timestamp};
+
+/// What every call of a plugin is told besides its subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    /// The backend's settings, a location's overlay merged in, as JSON.
+    pub settings: std::sync::Arc<str>,
+    /// Now.
+    pub now: Timestamp,
+    /// When the attempt is given up.
+    pub deadline: Timestamp,
+    /// The number of this attempt at this backend, from 1.
+    pub number: u32,
+    /// The same for every attempt of this message, until it is redriven. At most 36 characters of `a-z0-9-`.
+    pub idempotency_key: String,
+    /// Where the provider should send its callbacks for this attempt, where callbacks are configured.
+    pub callback_url: Option<String>,
+}
+
+/// What is kept of an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// The number of this attempt over all backends, from 1.
+    pub number: u32,
+    /// Where it was tried.
+    pub backend: BackendName,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How it ended, the engine's overrulings included.
+    pub outcome: Outcome,
+    /// The fault, where the host ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// Whether an action that delivers had been taken.
+    pub marked: bool,
+    /// Whether the message may have been delivered by an earlier attempt.
+    #[serde(default)]
+    pub possible_double: bool,
+    /// The digest of the plugin that decided, as hex.
+    #[serde(default)]
+    pub plugin_digest: String,
+    /// What the plugin was told, for a replay; the settings are left out (they are configuration).
+    #[serde(default)]
+    pub idempotency_key: String,
+    /// Each action and its reply, bounded in size, attachments and secrets as pieces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<Exchange>,
+}
+
+/// An action and what came back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// How long the reply took, in milliseconds.
+    pub took_ms: u64,
+    /// What was asked, as the guest wrote it: secrets are names.
+    pub action: Action,
+    /// Whether it delivers.
+    pub effect: Effect,
+    /// What came back.
+    pub reply: Reply,
+}

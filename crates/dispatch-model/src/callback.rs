@@ -1,0 +1,129 @@
+//! What providers tell us on their own: receipts and inbound messages; and how we ask about an attempt.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Ask, Body, Channel, Message, Outcome, Pair, Reason, Timestamp};
+
+/// A provider's HTTP callback, untouched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Callback {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// The public URL it was sent to, query and all: some signatures cover it.
+    pub url: String,
+    /// Headers in order, names in lower case.
+    pub headers: Vec<Pair>,
+    /// The raw body.
+    pub body: Body,
+}
+
+/// What a plugin says to a callback.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReceiveStep {
+    /// Do this first, for example fetch a certificate. Never an action that delivers.
+    Ask(Ask),
+    /// It is genuine, and this is what it says.
+    Received(Received),
+    /// It is not to be believed.
+    Refused(Reason),
+}
+
+/// A believed callback.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Received {
+    /// What the provider wants to hear.
+    pub answer: CallbackAnswer,
+    /// What it said.
+    pub events: Vec<Event>,
+}
+
+/// The answer to a callback.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallbackAnswer {
+    /// 200 to 299.
+    pub status: u16,
+    /// The media type of the body.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Body,
+}
+
+/// One thing a provider said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// What became of a message.
+    Receipt(Receipt),
+    /// A message to us.
+    Inbound(InboundMessage),
+}
+
+/// The provider's later word about a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The provider's id of the message, as `accepted` gave it.
+    pub reference: String,
+    /// What became of it.
+    pub state: ReceiptState,
+    /// The provider's code and words.
+    pub reason: Option<Reason>,
+    /// When it happened, by the provider's clock.
+    pub at: Option<Timestamp>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReceiptState {
+    /// Under way; not final.
+    Pending,
+    /// It arrived.
+    Delivered,
+    /// It did not arrive.
+    Undelivered,
+    /// The mail came back.
+    Bounced,
+    /// The recipient complained.
+    Complained,
+}
+
+/// A message to us.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InboundMessage {
+    /// The provider's id.
+    pub id: String,
+    /// How it came.
+    pub channel: Channel,
+    /// Who sent it.
+    pub from: String,
+    /// To which of our numbers or addresses.
+    pub to: String,
+    /// The text.
+    pub text: String,
+    /// Where its media are.
+    pub media: Vec<String>,
+}
+
+/// A question about an attempt whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LookupQuery {
+    /// The message.
+    pub message: Message,
+    /// When the attempt began.
+    pub attempted_at: Timestamp,
+}
+
+/// What a plugin says to a lookup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookupStep {
+    /// Ask the provider this. Never an action that delivers.
+    Ask(Ask),
+    /// The provider has it, and this is what became of it.
+    Found(Outcome),
+    /// The provider does not have it.
+    Absent,
+    /// The provider cannot say.
+    CannotTell(Reason),
+}
