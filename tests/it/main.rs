@@ -1,1 +1,22 @@
-//! End-to-end tests.
+//! The real daemon, seen from outside: one file per scenario.
+//!
+//! Each test has a folder, ports, a key and a daemon of its own, so that all run at once. A daemon
+//! that reports an error or leaves without the test saying so fails that test (`dispatch-testkit`).
+
+mod backup;
+mod crash;
+mod drain;
+mod exit_codes;
+mod fixtures;
+mod hostile_input;
+mod hostile_providers;
+mod metrics;
+mod operators;
+mod outcomes;
+mod overlays;
+mod reload;
+mod secrets;
+mod smtp;
+mod stage;
+mod twilio;
+mod whole_way;

@@ -96,7 +96,7 @@ impl Network {
 }
 
 /// A mail relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Relay {
     /// Its host name.
     pub host: String,
@@ -113,7 +113,7 @@ pub struct Relay {
 }
 
 /// How a relay connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelayTls {
     /// In clear, then STARTTLS, and no further without it.
     StartTls,

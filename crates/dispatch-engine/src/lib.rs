@@ -1,12 +1,53 @@
 //! The engine: from an admitted message to a recorded outcome.
+//!
+//! ```text
+//!            +-- nothing ahead --------------------------+
+//! admitted --+                                           v
+//!  (planner) +-- else --> Scheduled --(scheduler)--> attempt --(conversation)--> record
+//!                             ^                          |                          |
+//!                             +---------- again, elsewhere, released <--------------+
+//! ```
+//!
+//! - The *planner* routes, and starts what can start at once.
+//! - The *gate* of each lane (a backend, or a backend with a location's own credentials) has its slots, its
+//!   rate, its pause and its breaker. The *scheduler* claims only with a slot and a token in hand.
+//! - An *attempt* is a *conversation*: the plugin says what to ask, the egress asks, the *evidence* holds
+//!   the plugin's word against the facts.
+//! - What an outcome does is decided by [`dispatch_model::settle`]; *record* writes it down.
+//!
+//! Nothing depends on memory: what is not planned or not settled is in the store, and read back.
 
+mod attachments;
+mod attempt;
 mod backend;
+mod breaker;
+mod bucket;
+mod clip;
+mod config;
+mod conversation;
+mod core;
 mod egress;
+mod engine;
+mod evidence;
+mod explain;
+mod gate;
+mod meters;
+mod planner;
+mod question;
+mod record;
+mod scheduler;
 mod setup;
+mod status;
 
 pub use backend::Backend;
+pub use config::{EngineConfig, EngineDeps};
 pub use egress::{
     Call, Egress, FetchBounds, FetchError, Grants, Network, ParseNetworkError, Relay, RelayTls, SpoolContent,
     SpoolFile, Spooled,
 };
+pub use engine::{Drained, Engine};
+pub use explain::{Explanation, FirstStep, explain};
+pub use meters::{ATTEMPT_SECONDS, ATTEMPTS_TOTAL};
+pub use question::{LookupOutcome, ReceiveOutcome};
 pub use setup::{BackendSetup, Limits, Overlay, Rate, Setup};
+pub use status::{BreakerStatus, ChainLink, EngineStatus, LaneState, LaneStatus, SuspensionStatus, Until};

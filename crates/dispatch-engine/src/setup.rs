@@ -101,6 +101,22 @@ impl Setup {
         Lane { backend: backend.clone(), location: own.then(|| location.clone()) }
     }
 
+    /// Whether a lane is one that deliveries are put in.
+    pub fn has_lane(&self, lane: &Lane) -> bool {
+        self.backends.contains_key(&lane.backend)
+            && lane.location.as_ref().is_none_or(|location| self.lane(&lane.backend, location) == *lane)
+    }
+
+    /// The settings and grants of a backend for a location.
+    pub fn settings(&self, backend: &BackendSetup, location: Option<&LocationId>) -> (Arc<str>, Arc<Grants>) {
+        let overlay =
+            location.and_then(|location| self.overlays.get(&(backend.name.clone(), location.clone())));
+        match overlay {
+            Some(overlay) => (Arc::clone(&overlay.settings), Arc::clone(&overlay.grants)),
+            None => (Arc::clone(&backend.settings), Arc::clone(&backend.grants)),
+        }
+    }
+
     /// The policy of a route; the default where the route is gone.
     pub fn policy(&self, route: Option<&RouteName>) -> Policy {
         route.and_then(|name| self.policies.get(name)).cloned().unwrap_or_default()

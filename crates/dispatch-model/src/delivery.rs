@@ -10,9 +10,9 @@ use crate::{BackendName, Channel, LocationId, MessageId, Reason, RouteName, Time
 ///
 /// ```text
 /// Unplanned -> Scheduled <-> Leased -> Accepted -> Delivered | Undelivered
-///                                   -> Held -> (resolved) Accepted | DeadLettered | Scheduled
-///                                   -> DeadLettered | Expired -> (redriven) Scheduled
-///              Scheduled | Held -> Cancelled
+///                                   -> Held -> (resolved) Accepted | DeadLettered | Unplanned
+///                                   -> DeadLettered | Expired | Cancelled -> (redriven) Unplanned
+/// Unplanned | Scheduled | Held -> Cancelled
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -179,7 +179,7 @@ pub struct Delivery {
     pub channel: Channel,
     /// Where it stands.
     pub state: DeliveryState,
-    /// What routing decided; an empty chain before that.
+    /// What routing decided; before that an empty chain, or the one backend that an operator bound it to.
     pub plan: Plan,
     /// Which backend of the chain is next or under way.
     pub position: u32,

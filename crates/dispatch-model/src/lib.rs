@@ -17,6 +17,7 @@ mod outcome;
 mod policy;
 mod reply;
 mod secret;
+mod settle;
 mod step;
 mod time;
 
@@ -40,5 +41,9 @@ pub use outcome::{Acceptance, Fault, Outcome, Reason, RefusedRecipient, Rejectio
 pub use policy::{AttachmentPolicy, OnUnknown, Policy, RetrySchedule};
 pub use reply::{FailureKind, HttpResponse, MailReply, MailStage, Pair, RecipientReply, Reply, SmtpReply};
 pub use secret::Secret;
+pub use settle::{
+    Access, BACKEND_GONE, EXPIRED, End, Facts, Finish, LaneEffect, NO_ROUTE, PLUGIN_FAULT, Place, Settled,
+    plan, settle,
+};
 pub use step::{Ask, Effect, Step};
-pub use time::Timestamp;
+pub use time::{Clock, Timestamp};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use crate::{ContactId, LocationId, MessageId, SourceName, Timestamp};
+use crate::{ContactId, LocationId, MessageId, Reason, SourceName, Timestamp};
 
 /// How a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +50,11 @@ pub struct Submission {
     pub attachments: Vec<Attachment>,
     /// The sender's other fields as they came, never interpreted by the core.
     pub extra: Map<String, serde_json::Value>,
+    /// Why it cannot be delivered as it stands: an unsupported type, no usable recipient. It is
+    /// promised like any other (the sender is not told to try again), and its delivery is born as a
+    /// dead letter with this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Reason>,
 }
 
 /// A promised message: it is on disk, and it ends in a visible state whatever happens. Immutable.

@@ -32,6 +32,13 @@ impl Timestamp {
     }
 }
 
+/// Whoever knows what time it is. The daemon's clock is the wall clock at start plus monotonic time
+/// since, so that a jump of the wall clock ends no lease; tests set theirs by hand.
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
 /// RFC 3339 in UTC with milliseconds.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +79,7 @@ mod tests {
         for (millis, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (1_795_392_059_007, "2026-11-22T23:20:59.007Z"),
+            (1_795_392_059_007, "2026-11-23T00:00:59.007Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);

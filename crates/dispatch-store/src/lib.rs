@@ -5,25 +5,37 @@
 //! suite ([`conformance`]), and the SQLite one is also compared with the in-memory one by random
 //! actions.
 
+pub mod conformance;
+
 mod error;
+mod form;
+mod memory;
 mod query;
+mod sequence;
+mod sqlite;
+mod transition;
 mod work;
 
 pub use error::StoreError;
+pub use memory::MemoryStore;
 pub use query::{
     Cursor, EventKind, Filter, LaneCount, MessageSummary, MessageView, Page, QuarantineEntry, StoreHealth,
     StoreStats, TimelineEvent,
 };
+pub use sqlite::{OpenError, SqliteStore, StoreConfig};
 pub use work::{
     Admitted, ClaimRequest, Claimed, Claims, FirstClaim, LaneRecord, Planned, Purged, QuarantineRequest,
-    Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Suspension,
+    Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Suspension, Unplanned,
 };
 
 use std::path::Path;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use dispatch_model::{Lane, Lease, Message, MessageId, Submission, Timestamp};
+use dispatch_model::{Lane, Lease, MessageId, Submission, Timestamp};
+
+/// Messages that one location may have waiting, unless configured otherwise: a bulk action of a large
+/// agency is some ten thousands; more than this is a tenant gone wrong, and must not fill the disk for all.
+pub const LOCATION_WAITING_MAX: u64 = 200_000;
 
 /// The durability contract.
 ///
@@ -37,6 +49,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Refuses with [`StoreError::LocationFull`] over the location's quota of waiting messages and
     /// with [`StoreError::Full`] below the free-space gate or at the size bound; nothing is stored then.
+    /// A duplicate is told as such even then: it asks for no room. The timeline shows the first few.
     async fn admit(&self, submission: Submission) -> Result<Admitted, StoreError>;
 
     /// Keeps a verified body that could not be parsed; deduped by its digest.
@@ -44,18 +57,27 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- work -----------------------------------------------------------------------------------
 
-    /// Admitted messages that are not yet planned, by id after `after`.
-    async fn unplanned(&self, after: MessageId, limit: usize) -> Result<Vec<Arc<Message>>, StoreError>;
+    /// Admitted messages that are not yet planned, by id after `after`, with their deliveries: a
+    /// redriven one keeps its generation and totals, and one bound to a backend by its redrive has
+    /// that backend as its whole chain already.
+    async fn unplanned(&self, after: MessageId, limit: usize) -> Result<Vec<Unplanned>, StoreError>;
 
     /// Writes plans, and claims at once those whose `claim` says so (optionally marked already).
     /// For each in order: the lease when it was claimed. One that is no longer `Unplanned`
-    /// (cancelled, planned before) is skipped and gives `None`.
+    /// (cancelled, planned before) is skipped and gives `None`, and one whose route or location is
+    /// suspended is planned and not claimed. Epoch, generation, total of attempts and the possible
+    /// double are the store's: what stands there is kept, whatever the plan says. `changed_at` is when
+    /// it was planned.
     async fn plan(&self, planned: Vec<Planned>) -> Result<Vec<Option<Lease>>, StoreError>;
 
     /// Leases due deliveries of one lane: round robin over its locations, beginning after
     /// `request.after`; within a location by due time; never two for one recipient and none for a
-    /// recipient in `request.busy`. Suspended routes, locations and backends are passed over at no
-    /// lasting cost. Expired ones are claimed like others: the engine ends them.
+    /// recipient in `request.busy`. Suspended routes and locations are passed over at no lasting
+    /// cost. A suspended backend's lane is claimed as asked: the engine asks only to move its work on
+    /// to the next backend. Expired ones are claimed like others: the engine ends them.
+    ///
+    /// Work held back since its recipient is busy is in neither `next_due` nor `more`: ask again when
+    /// an attempt of the lane ends.
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError>;
 
     /// Writes "may have been sent" for a lease: it is on disk before the action that delivers leaves.
@@ -63,18 +85,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends a lease with the delivery's next state and what is kept of the attempt, if there was one.
     /// [`StoreError::Stale`] when the lease is not the present one: nothing changes.
+    /// One that was called off during the attempt becomes `Cancelled`, unless the provider took it.
+    /// The whole delivery is written, its plan too: the order of its backends changes as they come and go.
     async fn settle(&self, settlement: Settlement) -> Result<(), StoreError>;
 
     /// Lanes with scheduled work, with how much and when the first of it is due.
     async fn lanes(&self) -> Result<Vec<LaneCount>, StoreError>;
 
-    /// Moves all scheduled work of a lane to where `resolve` says (its configuration changed):
-    /// makes it due now in the lane given; bounded per call, returns how many were moved.
+    /// Moves scheduled work of a lane to another one and makes it due now (its configuration
+    /// changed); bounded per call, returns how many were moved.
     async fn relane(&self, from: Lane, to: Lane, limit: usize) -> Result<usize, StoreError>;
 
     /// At start, by the owner of the data folder: voids old leases. Unmarked ones become `Scheduled`
     /// again; marked ones become `Scheduled` with `unresolved` and `possible_double` set and due now, and the engine
-    /// applies the route's `on_unknown` at their next claim. Returns (unmarked, marked).
+    /// applies the route's `on_unknown` at their next claim. The attempt of a marked one is counted
+    /// already: a message that kills the process each time must come to an end. One that was called off
+    /// meanwhile becomes `Cancelled`. Returns (unmarked, marked).
     async fn recover(&self, now: Timestamp) -> Result<(usize, usize), StoreError>;
 
     // ---- an operator's verbs --------------------------------------------------------------------
@@ -84,10 +110,12 @@ pub trait Store: Send + Sync + 'static {
     async fn cancel(&self, filter: Filter, reason: String, now: Timestamp) -> Result<usize, StoreError>;
 
     /// Dead letters, expired and cancelled deliveries that match become `Unplanned` again: attempts
-    /// and expiry reset, generation raised, optionally bound to one backend. Returns how many.
+    /// and expiry reset, generation raised, optionally bound to one backend. Those whose content was
+    /// purged are passed over. Returns how many.
     async fn redrive(&self, redrive: Redrive, now: Timestamp) -> Result<usize, StoreError>;
 
-    /// Says what became of a held delivery. `Ok(false)` when it is not held.
+    /// Says what became of a held delivery. `Ok(false)` when it is not held. A retry makes it
+    /// `Unplanned`, bound to the same backend, with the same idempotency key, as a possible double.
     async fn resolve(
         &self,
         message: MessageId,
@@ -115,7 +143,8 @@ pub trait Store: Send + Sync + 'static {
     /// Our ids for any id a person may hold: ours, the sender's, or a provider's reference. At most 20.
     async fn find(&self, any_id: &str) -> Result<Vec<MessageId>, StoreError>;
 
-    /// Messages that match, newest first, paged by key.
+    /// Messages that match, newest first, paged by key. A call looks at a bounded number of messages:
+    /// a page may hold fewer than `limit`, even none, and yet name a next one. The last one names none.
     async fn search(
         &self,
         filter: Filter,
@@ -142,6 +171,7 @@ pub trait Store: Send + Sync + 'static {
     // ---- upkeep ---------------------------------------------------------------------------------
 
     /// Takes what retention allows, a bounded bite a call: never unfinished work, never a live dedupe key.
+    /// A key lives at least as long as the record of its message. Call again while `more` says so.
     async fn purge(&self, retention: Retention, now: Timestamp) -> Result<Purged, StoreError>;
 
     /// Writes a consistent copy to a new file while work goes on.

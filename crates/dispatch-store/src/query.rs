@@ -132,9 +132,10 @@ pub enum EventKind {
 pub struct LaneCount {
     /// The lane.
     pub lane: Lane,
-    /// How many wait in it; counted up to 1 000 000.
+    /// How many wait in it, those of suspended routes and locations included.
     pub waiting: u64,
-    /// When the first is due.
+    /// When it has work to claim: some time in the past where it has now, the end of time where all
+    /// its work is suspended.
     pub first_due: Timestamp,
 }
 

@@ -76,6 +76,15 @@ impl Hasher for Fnv {
     }
 }
 
+/// A message that waits to be planned.
+#[derive(Debug, Clone)]
+pub struct Unplanned {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Its delivery, `Unplanned`.
+    pub delivery: Delivery,
+}
+
 /// A plan to write.
 #[derive(Debug, Clone)]
 pub struct Planned {

@@ -1,1 +1,35 @@
-fn main() {}
+//! The `dispatcher` program: wiring, lifecycle and the command line.
+//!
+//! ```text
+//! cli -> verbs -> daemon   `run`: build binds, run serves, drain ends
+//!              -> client   everything else: over the daemon's socket, or over the store when none runs
+//! ```
+
+mod bundled;
+mod cli;
+mod client;
+mod clock;
+mod configuration;
+mod daemon;
+mod exit;
+mod logging;
+mod out;
+mod setup;
+mod verbs;
+mod version;
+mod when;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match verbs::execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::talk(&format!("dispatcher: {failure}"));
+            ExitCode::from(&failure)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What is counted, and the one line a reader of logs gets for each action. Never a URL, an address or a word of
+//! what was sent: the backend, the kind and the result say enough.
+
+use std::time::Duration;
+
+use dispatch_engine::{FetchError, Spooled};
+use dispatch_model::{Action, Reply};
+
+/// An action was taken.
+pub(crate) fn action(owner: &str, action: &Action, reply: &Reply, took: Duration) {
+    let kind = match action {
+        Action::Http(_) => "http",
+        Action::Mail(_) => "mail",
+    };
+    let result = match reply {
+        Reply::Http(response) => status_class(response.status),
+        Reply::Mail(mail) => status_class(mail.reply.code),
+        Reply::Failed { kind, .. } => kind.as_str(),
+    };
+    // Locations are too many for labels.
+    let backend = owner.split_once('@').map_or(owner, |(backend, _)| backend).to_owned();
+    metrics::counter!(
+        "dispatcher_egress_requests_total", "backend" => backend.clone(), "kind" => kind, "result" => result
+    )
+    .increment(1);
+    metrics::histogram!("dispatcher_egress_seconds", "backend" => backend, "kind" => kind)
+        .record(took.as_secs_f64());
+    if let Reply::Failed { kind: failure, may_have_left, .. } = reply {
+        tracing::debug!(owner, kind, failure = failure.as_str(), may_have_left, "egress failed");
+    }
+}
+
+/// An attachment was fetched, or not.
+pub(crate) fn fetch(fetched: &Result<Spooled, FetchError>) {
+    let result = match fetched {
+        Ok(_) => "ok",
+        Err(FetchError::Refused(_)) => "refused",
+        Err(FetchError::TooLarge(_)) => "too-large",
+        Err(FetchError::Missing(_)) => "missing",
+        Err(FetchError::Transient(_)) => "transient",
+    };
+    metrics::counter!("dispatcher_egress_fetches_total", "result" => result).increment(1);
+    if let Ok(spooled) = fetched {
+        metrics::counter!("dispatcher_egress_fetched_bytes_total").increment(spooled.file.size);
+    }
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status {
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        500..=599 => "5xx",
+        _ => "other",
+    }
+}

@@ -1,0 +1,10 @@
+//! Egress against real sockets on loopback.
+
+mod cassette;
+mod credential;
+mod fetch;
+mod guard;
+mod http;
+mod mail;
+mod support;
+mod tls;

@@ -1,0 +1,328 @@
+//! One try at one backend, from the lease to the outcome.
+//!
+//! A fresh message with nothing ahead of it is asked about *before* it is claimed: the plugin's `deliver`
+//! is pure, so plan, claim and mark share one commit. A message that waited is claimed first.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use dispatch_model::{
+    Ask, Context, Delivery, DeliveryState, Effect, End, Exchange, Fault, Message, OnUnknown, Outcome, Policy,
+    Reason, Reply, Step, Timestamp,
+};
+use dispatch_store::{Claimed, FirstClaim, Planned, RecipientKey, StoreError};
+use tokio::time::Instant;
+
+use crate::attachments::{Shaped, shape};
+use crate::conversation::{Halt, Line, Next, Script, converse};
+use crate::core::Core;
+use crate::evidence::Evidence;
+use crate::gate::Gate;
+use crate::planner::rescan_later;
+use crate::record::{Ended, give_back, record};
+use crate::{BackendSetup, Grants, LookupOutcome, Setup, question};
+
+/// A place in a lane. Leaving gives it back, whatever way the attempt ends.
+pub(crate) struct Slot {
+    pub(crate) core: Arc<Core>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) recipient: RecipientKey,
+    /// Whether it probes an open breaker.
+    pub(crate) probe: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(core: &Arc<Core>, gate: &Arc<Gate>, recipient: RecipientKey, probe: bool) -> Self {
+        core.attempts.fetch_add(1, Ordering::Relaxed);
+        Self { core: Arc::clone(core), gate: Arc::clone(gate), recipient, probe }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.core.attempts.fetch_sub(1, Ordering::Relaxed);
+        if self.gate.leave(self.recipient, self.probe, self.core.now()) {
+            self.core.enlist(&self.gate);
+        }
+    }
+}
+
+/// What an attempt works with: it finishes on what it started with.
+pub(crate) struct Means {
+    pub(crate) backend: Arc<BackendSetup>,
+    pub(crate) settings: Arc<str>,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) policy: Policy,
+}
+
+impl Means {
+    /// The means of a delivery's present backend; none where it is gone or does not carry the channel.
+    pub(crate) fn of(setup: &Setup, delivery: &Delivery) -> Option<Self> {
+        let backend = setup.backends.get(delivery.backend()?)?;
+        if !backend.plugin.description().channels.contains(&delivery.channel) {
+            return None;
+        }
+        let (settings, grants) = setup.settings(backend, Some(&delivery.location));
+        let policy = setup.policy(delivery.plan.route.as_ref());
+        Some(Self { backend: Arc::clone(backend), settings, grants, policy })
+    }
+
+    /// What the plugin is told besides the message.
+    pub(crate) fn context(&self, setup: &Setup, delivery: &Delivery, now: Timestamp) -> Context {
+        let lane = || setup.lane(&self.backend.name, &delivery.location);
+        let key = delivery.idempotency_key();
+        Context {
+            settings: Arc::clone(&self.settings),
+            now,
+            deadline: now.plus(self.backend.limits.timeout),
+            number: delivery.attempts + 1,
+            callback_url: setup.public_url.as_ref().map(|url| format!("{url}/callbacks/{}/{key}", lane())),
+            idempotency_key: key,
+        }
+    }
+}
+
+/// Attempts a fresh message at once: plan, claim and mark are one write.
+pub(crate) async fn first_attempt(
+    core: Arc<Core>,
+    setup: Arc<Setup>,
+    message: Arc<Message>,
+    planned: Delivery,
+    slot: Slot,
+) {
+    let id = message.id;
+    attempt_first(&core, setup, message, planned, slot).await;
+    core.planning.lock().remove(&id);
+}
+
+async fn attempt_first(
+    core: &Arc<Core>,
+    setup: Arc<Setup>,
+    message: Arc<Message>,
+    mut planned: Delivery,
+    slot: Slot,
+) {
+    let Some(means) = Means::of(&setup, &planned) else { return core.rescan() };
+    let shaped = shape(core, &means, &mut planned, &message).await;
+    let mut attempt = Attempt::begin(core, &setup, means, message, planned, slot);
+    let step = attempt.first_step(shaped).await;
+    let delivers = matches!(&step, Ok(Next::Ask(Ask { effect: Effect::Delivers, .. })));
+    let claim = if delivers { FirstClaim::LeaseMarked } else { FirstClaim::Lease };
+    let recipient = attempt.slot.recipient;
+    let plan = Planned { delivery: attempt.delivery.clone(), recipient, claim };
+    match core.store.plan(vec![plan]).await.map(|leases| leases.into_iter().next().flatten()) {
+        Ok(Some(lease)) => {
+            attempt.delivery.state = DeliveryState::Leased;
+            attempt.delivery.epoch = lease.epoch;
+            attempt.delivery.marked = delivers;
+            attempt.marked = delivers;
+            attempt.run(step).await;
+        }
+        // Cancelled meanwhile, or its route or location was suspended: then it waits in its lane.
+        Ok(None) => attempt.slot.gate.tell(attempt.delivery.due_at),
+        Err(error) => {
+            core.store_failed("planning", &error);
+            rescan_later(core);
+        }
+    }
+}
+
+/// Attempts a delivery that waited and was claimed.
+pub(crate) async fn claimed_attempt(core: Arc<Core>, claimed: Claimed, slot: Slot) {
+    let Claimed { mut delivery, message, .. } = claimed;
+    let setup = core.setup.load_full();
+    let here = delivery.backend().is_some_and(|name| setup.lane(name, &delivery.location) == slot.gate.lane);
+    let means = Means::of(&setup, &delivery).filter(|_| here);
+    let in_time = core.now() < delivery.expires_at;
+    let Some(means) = means.filter(|_| in_time && !core.stop.is_cancelled()) else {
+        give_back(&core, delivery, &message, End::Released).await;
+        return;
+    };
+    let mut asked = Vec::new();
+    if delivery.unresolved {
+        match resolve(&core, &setup, &means, &message, &delivery, &mut asked).await {
+            None => delivery.possible_double = true,
+            Some(end) => {
+                let mut attempt = Attempt::begin(&core, &setup, means, message, delivery, slot);
+                attempt.exchanges = asked;
+                return attempt.recorded(end).await;
+            }
+        }
+    }
+    let shaped = shape(&core, &means, &mut delivery, &message).await;
+    let mut attempt = Attempt::begin(&core, &setup, means, message, delivery, slot);
+    attempt.exchanges = asked;
+    let step = attempt.first_step(shaped).await;
+    attempt.run(step).await;
+}
+
+/// What is to become of a delivery of which nobody knows whether it arrived: an end, or another try.
+async fn resolve(
+    core: &Arc<Core>,
+    setup: &Setup,
+    means: &Means,
+    message: &Arc<Message>,
+    delivery: &Delivery,
+    asked: &mut Vec<Exchange>,
+) -> Option<End> {
+    let answer = question::ask_provider(core, setup, means, message, delivery, asked).await;
+    let reason = match answer {
+        Ok(LookupOutcome::Found { outcome }) => return Some(End::Found(outcome)),
+        Ok(LookupOutcome::Absent) => return Some(End::Absent),
+        Ok(LookupOutcome::CannotTell { reason }) => reason,
+        Ok(LookupOutcome::Fault { fault }) => Reason::new("plugin-fault", fault.to_string()),
+        Ok(LookupOutcome::NotSupported | LookupOutcome::NoMessage) => {
+            let unknown = || Reason::new("unknown", "nobody knows whether it arrived");
+            delivery.reason.clone().unwrap_or_else(unknown)
+        }
+        Err(_) => return Some(End::Released),
+    };
+    let again =
+        means.policy.on_unknown == OnUnknown::Retry && delivery.attempts < means.policy.retry.attempts.max(1);
+    (!again).then_some(End::CannotTell(reason))
+}
+
+/// An attempt under way.
+struct Attempt {
+    core: Arc<Core>,
+    means: Means,
+    context: Context,
+    message: Arc<Message>,
+    delivery: Delivery,
+    slot: Slot,
+    evidence: Evidence,
+    marked: bool,
+    exchanges: Vec<Exchange>,
+    attachments: Vec<Arc<crate::Spooled>>,
+    started_at: Timestamp,
+    started: Instant,
+}
+
+impl Attempt {
+    fn begin(
+        core: &Arc<Core>,
+        setup: &Setup,
+        means: Means,
+        message: Arc<Message>,
+        delivery: Delivery,
+        slot: Slot,
+    ) -> Self {
+        let now = core.now();
+        Self {
+            core: Arc::clone(core),
+            context: means.context(setup, &delivery, now),
+            means,
+            message,
+            delivery,
+            slot,
+            evidence: Evidence::default(),
+            marked: false,
+            exchanges: Vec::new(),
+            attachments: Vec::new(),
+            started_at: now,
+            started: Instant::now(),
+        }
+    }
+
+    /// The first step: the plugin's, or the end that the attachments bring about by themselves.
+    async fn first_step(&mut self, shaped: Result<Shaped, Outcome>) -> Result<Next<Outcome>, Fault> {
+        match shaped {
+            Err(outcome) => Ok(Next::Done(outcome)),
+            Ok(Shaped { message, files }) => {
+                self.attachments = files;
+                let plugin = &self.means.backend.plugin;
+                plugin.deliver(&self.context, &message, &self.means.grants).await.map(next)
+            }
+        }
+    }
+
+    async fn run(mut self, first: Result<Next<Outcome>, Fault>) {
+        let core = Arc::clone(&self.core);
+        let grants = Arc::clone(&self.means.grants);
+        let attachments = std::mem::take(&mut self.attachments);
+        let mut exchanges = std::mem::take(&mut self.exchanges);
+        let line = Line {
+            core: &core,
+            grants: &grants,
+            attachments: &attachments,
+            deadline: self.started + self.means.backend.limits.timeout,
+        };
+        let ended = converse(&line, &mut self, first, &mut exchanges).await;
+        self.exchanges = exchanges;
+        let end = match ended {
+            Ok(outcome) => End::Outcome(self.evidence.judge(outcome)),
+            Err(Halt::Fault(fault)) => End::Fault(fault),
+            Err(Halt::Unmarked) => End::Released,
+            Err(Halt::BrokenOff) => {
+                core.broken_off.fetch_add(1, Ordering::Relaxed);
+                match self.evidence.left {
+                    true => End::Outcome(Outcome::Unknown {
+                        reason: Reason::new("broken-off", "given up as the engine stopped"),
+                    }),
+                    false => End::Released,
+                }
+            }
+            Err(Halt::Lost) => {
+                tracing::info!(message = %self.message.id, "attempt.lease_lost");
+                return;
+            }
+        };
+        self.recorded(end).await;
+    }
+
+    async fn recorded(mut self, end: End) {
+        self.delivery.possible_double |= self.evidence.twice;
+        record(Ended {
+            core: &self.core,
+            means: &self.means,
+            message: &self.message,
+            delivery: self.delivery,
+            slot: &self.slot,
+            end,
+            evidence: self.evidence,
+            marked: self.marked,
+            exchanges: self.exchanges,
+            idempotency_key: self.context.idempotency_key,
+            started_at: self.started_at,
+            took: self.started.elapsed(),
+        })
+        .await;
+    }
+}
+
+impl Script for Attempt {
+    type End = Outcome;
+
+    async fn before(&mut self, ask: &Ask) -> Result<(), Halt> {
+        if ask.effect == Effect::None || self.marked {
+            return Ok(());
+        }
+        match self.core.store.mark(self.delivery.lease()).await {
+            Ok(()) => {
+                self.marked = true;
+                Ok(())
+            }
+            Err(StoreError::Stale(_)) => Err(Halt::Lost),
+            Err(error) => {
+                self.core.store_failed("marking", &error);
+                Err(Halt::Unmarked)
+            }
+        }
+    }
+
+    fn after(&mut self, effect: Effect, reply: &Reply) {
+        self.evidence.note(effect, reply);
+    }
+
+    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<Outcome>, Fault> {
+        let plugin = &self.means.backend.plugin;
+        plugin.on_reply(&self.context, state, reply, &self.means.grants).await.map(next)
+    }
+}
+
+fn next(step: Step) -> Next<Outcome> {
+    match step {
+        Step::Ask(ask) => Next::Ask(ask),
+        Step::Done(outcome) => Next::Done(outcome),
+    }
+}

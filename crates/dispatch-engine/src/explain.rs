@@ -1,0 +1,121 @@
+//! What would be done with a message, told without doing it.
+
+use dispatch_model::{Access, Delivery, Fault, Message, NO_ROUTE, Reason, Step, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::Means;
+use crate::core::Core;
+use crate::{ChainLink, LaneState, Setup, Until};
+
+/// What would be done with a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Which routes were tried, and the plan.
+    pub routing: dispatch_routing::Explanation,
+    /// The backends of the plan in order.
+    pub chain: Vec<ChainLink>,
+    /// Why it would be a dead letter at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<Reason>,
+    /// What the first backend that would be tried asks first; secrets are names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstStep>,
+}
+
+/// The first thing a plugin asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstStep {
+    /// The step. Where the plugin wants attachments' content, nothing was fetched for it.
+    Step(Step),
+    /// The host ended the plugin's call.
+    Fault(Fault),
+}
+
+/// What this setup would do with a message, every backend taken to be available: without an engine, for
+/// the command line.
+pub async fn explain(setup: &Setup, message: &Message, now: Timestamp) -> Explanation {
+    told(setup, message, now, &|_| LaneState::Open).await
+}
+
+/// What the running engine would do with it now.
+pub(crate) async fn explain_now(core: &Core, setup: &Setup, message: &Message) -> Explanation {
+    let now = core.now();
+    let state = |lane: &dispatch_model::Lane| {
+        let gate = core.gate(lane);
+        let status = gate.status(now, None);
+        let until = |until| Until { until, reason: String::new() };
+        match gate.access(now) {
+            Access::Open => LaneState::Open,
+            Access::Paused(end) => LaneState::Paused(status.paused.unwrap_or_else(|| until(end))),
+            Access::Broken(end) => LaneState::Broken(match status.breaker {
+                crate::BreakerStatus::Open(until) => until,
+                _ => until(end),
+            }),
+            Access::Suspended => LaneState::Suspended,
+            Access::Gone => LaneState::Gone,
+        }
+    };
+    told(setup, message, now, &state).await
+}
+
+async fn told(
+    setup: &Setup,
+    message: &Message,
+    now: Timestamp,
+    state: &(dyn Fn(&dispatch_model::Lane) -> LaneState + Sync),
+) -> Explanation {
+    let routing = setup.router.explain(message);
+    let chain: Vec<ChainLink> = routing
+        .plan
+        .chain
+        .iter()
+        .map(|backend| {
+            let lane = setup.lane(backend, &message.location);
+            let known = setup.backends.get(backend);
+            ChainLink {
+                backend: backend.clone(),
+                plugin: known.map(|it| {
+                    let described = it.plugin.description();
+                    format!("{} {}", described.name, described.version)
+                }),
+                overlay: setup.overlays.contains_key(&(backend.clone(), message.location.clone())),
+                dry_run: known.is_some_and(|it| it.dry_run),
+                availability: match known {
+                    Some(it) if it.plugin.description().channels.contains(&message.channel()) => state(&lane),
+                    _ => LaneState::Gone,
+                },
+                lane,
+            }
+        })
+        .collect();
+    let dead = message.problem.clone().or_else(|| {
+        routing.plan.chain.is_empty().then(|| {
+            let words = routing.plan.reasons.last().cloned().unwrap_or_default();
+            Reason::new(NO_ROUTE, words)
+        })
+    });
+    let first = if dead.is_some() { None } else { first_step(setup, message, now, &routing, &chain).await };
+    Explanation { routing, chain, dead, first }
+}
+
+async fn first_step(
+    setup: &Setup,
+    message: &Message,
+    now: Timestamp,
+    routing: &dispatch_routing::Explanation,
+    chain: &[ChainLink],
+) -> Option<FirstStep> {
+    let usable = |link: &&ChainLink| link.availability != LaneState::Gone;
+    let tried = chain.iter().position(|link| link.availability == LaneState::Open);
+    let tried = tried.or_else(|| chain.iter().position(|link| usable(&link)))?;
+    let mut delivery = Delivery::unplanned(message.id, message.location.clone(), message.channel(), now);
+    delivery.plan = routing.plan.clone();
+    delivery.position = u32::try_from(tried).ok()?;
+    let means = Means::of(setup, &delivery)?;
+    let context = means.context(setup, &delivery, now);
+    Some(match means.backend.plugin.deliver(&context, message, &means.grants).await {
+        Ok(step) => FirstStep::Step(step),
+        Err(fault) => FirstStep::Fault(fault),
+    })
+}

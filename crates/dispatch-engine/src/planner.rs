@@ -1,0 +1,214 @@
+//! From admitted to planned: the first step of every message.
+//!
+//! ```text
+//! admitted -> queue -+-> nothing ahead, slot and token in hand -> attempt (plans and claims in one write)
+//! store (scan) ------+-> else -> one write for the batch -> Scheduled, for the scheduler
+//! ```
+//!
+//! The queue is a shortcut. What does not fit in it, and what a crash or a redrive left unplanned, is
+//! read back from the store: nothing depends on memory.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dispatch_model::{Delivery, DeliveryState, Message, MessageId, Plan, plan};
+use dispatch_store::{FirstClaim, Planned, RecipientKey, Suspension, Unplanned};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::attempt::{Slot, first_attempt};
+use crate::core::Core;
+use crate::gate::Gate;
+use crate::{Setup, attachments};
+
+/// Writes of planned batches under way at once: more would only queue up in the store.
+const WRITES: usize = 8;
+/// After a refusal of the store the next scan waits so long.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Plans messages until the engine stops.
+pub(crate) async fn run(core: Arc<Core>, mut queue: mpsc::Receiver<Arc<Message>>) {
+    let writes = Arc::new(Semaphore::new(WRITES));
+    let mut batch = Vec::with_capacity(core.config.plan_batch);
+    loop {
+        if core.unscanned.swap(false, Ordering::AcqRel) && !scan(&core, &writes).await {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = core.stop.cancelled() => return,
+            got = queue.recv_many(&mut batch, core.config.plan_batch.max(1)) => {
+                if got == 0 {
+                    return;
+                }
+                let items = batch.drain(..).map(|message| Unplanned {
+                    delivery: Delivery::unplanned(
+                        message.id,
+                        message.location.clone(),
+                        message.channel(),
+                        message.received_at,
+                    ),
+                    message,
+                });
+                plan_batch(&core, &writes, items).await;
+            }
+            () = core.scan.notified() => {}
+        }
+    }
+}
+
+/// Reads back what the store holds unplanned; false when the engine stops.
+async fn scan(core: &Arc<Core>, writes: &Arc<Semaphore>) -> bool {
+    let mut after = MessageId::ZERO;
+    loop {
+        let page = tokio::select! {
+            () = core.stop.cancelled() => return false,
+            page = core.store.unplanned(after, core.config.plan_batch.max(1)) => page,
+        };
+        match page {
+            Ok(page) => {
+                let Some(last) = page.last() else { return true };
+                after = last.message.id;
+                plan_batch(core, writes, page.into_iter()).await;
+            }
+            Err(error) => {
+                core.store_failed("reading what is unplanned", &error);
+                rescan_later(core);
+                return !core.stop.is_cancelled();
+            }
+        }
+    }
+}
+
+/// What of a batch is written as scheduled (or as an end), with the gates it waits behind.
+#[derive(Default)]
+struct Write {
+    planned: Vec<Planned>,
+    gates: Vec<Option<Arc<Gate>>>,
+}
+
+async fn plan_batch(core: &Arc<Core>, writes: &Arc<Semaphore>, items: impl Iterator<Item = Unplanned>) {
+    let setup = core.setup.load_full();
+    let mut write = Write::default();
+    for item in items {
+        if !core.planning.lock().insert(item.message.id) {
+            continue;
+        }
+        plan_one(core, &setup, item, &mut write);
+    }
+    if write.planned.is_empty() {
+        return;
+    }
+    let permit = Arc::clone(writes).acquire_owned().await;
+    let core_too = Arc::clone(core);
+    core.tasks.spawn(async move {
+        commit(&core_too, write).await;
+        drop(permit);
+    });
+}
+
+fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut Write) {
+    let Unplanned { message, delivery } = item;
+    let now = core.now();
+    let planned = planned(core, setup, &message, delivery);
+    let recipient = RecipientKey::of(&message);
+    let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
+    if let Some(gate) = &gate {
+        let ready = planned.state == DeliveryState::Scheduled && planned.due_at <= now;
+        if ready && !is_suspended(core, &planned) && !fetches(setup, &planned, &message) {
+            if let Some(probe) = gate.try_enter(recipient, now) {
+                let slot = Slot::new(core, gate, recipient, probe);
+                let task = first_attempt(Arc::clone(core), Arc::clone(setup), message, planned, slot);
+                core.tasks.spawn(task);
+                return;
+            }
+        }
+        gate.arriving();
+    }
+    write.planned.push(Planned { delivery: planned, recipient, claim: FirstClaim::No });
+    write.gates.push(gate);
+}
+
+/// The delivery with its plan: by the rules, or bound to a backend by a redrive.
+fn planned(core: &Core, setup: &Setup, message: &Message, delivery: Delivery) -> Delivery {
+    let mut routed = setup.router.route(message);
+    if let [bound] = delivery.plan.chain.as_slice() {
+        let reason = format!("bound to backend \"{bound}\" by an operator");
+        routed = Plan { route: routed.route, chain: vec![bound.clone()], reasons: vec![reason] };
+    }
+    let policy = setup.policy(routed.route.as_ref());
+    let (location, channel) = (&message.location, message.channel());
+    let place = |backend: &_| core.place(setup, backend, location, channel);
+    let facts = core.plan_facts(&policy, &place);
+    let mut rng = core.rng(message.id, 0);
+    plan(delivery, routed, message.problem.clone(), &facts, core.now(), &mut rng)
+}
+
+fn is_suspended(core: &Core, delivery: &Delivery) -> bool {
+    let suspensions = core.suspensions.load();
+    if suspensions.is_empty() {
+        return false;
+    }
+    let route = delivery.plan.route.clone().map(Suspension::Route);
+    route.is_some_and(|route| suspensions.contains_key(&route))
+        || suspensions.contains_key(&Suspension::Location(delivery.location.clone()))
+}
+
+/// Whether attachments have to be fetched first: that may take seconds, and is done under a lease.
+fn fetches(setup: &Setup, delivery: &Delivery, message: &Message) -> bool {
+    !message.attachments.is_empty()
+        && delivery
+            .backend()
+            .and_then(|backend| setup.backends.get(backend))
+            .is_some_and(|backend| attachments::fetches(backend.plugin.description()))
+}
+
+async fn commit(core: &Arc<Core>, write: Write) {
+    let ids: Vec<MessageId> = write.planned.iter().map(|planned| planned.delivery.message).collect();
+    let dues: Vec<_> = write.planned.iter().map(|planned| planned.delivery.due_at).collect();
+    for planned in &write.planned {
+        log(&planned.delivery);
+    }
+    let result = core.store.plan(write.planned).await;
+    for (gate, due) in write.gates.into_iter().zip(dues) {
+        let Some(gate) = gate else { continue };
+        gate.arrived(result.is_ok().then_some(due));
+        core.enlist(&gate);
+    }
+    let mut planning = core.planning.lock();
+    for id in ids {
+        planning.remove(&id);
+    }
+    drop(planning);
+    if let Err(error) = result {
+        core.store_failed("planning", &error);
+        rescan_later(core);
+    }
+}
+
+/// A message that ends as it is planned has no attempt, and so no line of its own elsewhere.
+fn log(delivery: &Delivery) {
+    if let (DeliveryState::DeadLettered | DeliveryState::Expired, Some(reason)) =
+        (delivery.state, &delivery.reason)
+    {
+        tracing::warn!(
+            message = %delivery.message,
+            location = %delivery.location,
+            channel = %delivery.channel,
+            state = %delivery.state,
+            code = %reason.code,
+            "delivery.ended_unsent"
+        );
+    }
+}
+
+/// Scans again after a while: the store refused, and may take it then.
+pub(crate) fn rescan_later(core: &Arc<Core>) {
+    let core_too = Arc::clone(core);
+    core.tasks.spawn(async move {
+        tokio::select! {
+            () = core_too.stop.cancelled() => {}
+            () = tokio::time::sleep(RETRY) => core_too.rescan(),
+        }
+    });
+}

@@ -1,0 +1,200 @@
+//! Questions that deliver nothing: what a provider's callback says, and what became of an attempt whose
+//! outcome is unknown. They share the step loop with deliveries; an action that delivers is a fault here.
+
+use std::sync::Arc;
+
+use dispatch_model::{
+    Ask, AttemptRecord, BackendName, Callback, Context, Delivery, Effect, Exchange, Fault, LocationId,
+    LookupQuery, LookupStep, Message, Outcome, Policy, Reason, ReceiveStep, Received, Reply, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::Setup;
+use crate::attempt::Means;
+use crate::conversation::{Halt, Line, Next, Script, converse};
+use crate::core::Core;
+
+/// What became of a provider's callback.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReceiveOutcome {
+    /// It is genuine: answer so, and this is what it says.
+    Received(Received),
+    /// It is not to be believed.
+    Refused(Reason),
+    /// The configuration has no such backend, or its plugin receives nothing.
+    NotReceiving,
+    /// The host ended the plugin's call.
+    Fault(Fault),
+}
+
+/// What the provider says of an attempt whose outcome is unknown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "lookup")]
+pub enum LookupOutcome {
+    /// It has it, and this is what became of it.
+    Found {
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// It does not have it.
+    Absent,
+    /// It cannot say.
+    CannotTell {
+        /// Why.
+        reason: Reason,
+    },
+    /// The backend is gone, or its plugin looks nothing up.
+    NotSupported,
+    /// There is no such message, or its content is no longer kept.
+    NoMessage,
+    /// The host ended the plugin's call.
+    Fault {
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// Asks the provider what became of a delivery's last attempt. Changes nothing.
+pub(crate) async fn ask_provider(
+    core: &Core,
+    setup: &Setup,
+    means: &Means,
+    message: &Message,
+    delivery: &Delivery,
+    exchanges: &mut Vec<Exchange>,
+) -> Result<LookupOutcome, Halt> {
+    let plugin = &means.backend.plugin;
+    if !plugin.description().looks_up {
+        return Ok(LookupOutcome::NotSupported);
+    }
+    let context = means.context(setup, delivery, core.now());
+    let attempted_at = attempted_at(core, message, delivery).await;
+    let query = LookupQuery { message: message.clone(), attempted_at };
+    let first = plugin.lookup(&context, &query, &means.grants).await.map(lookup_step);
+    let mut script = Lookup { means, context: &context };
+    let line = line(core, means);
+    match converse(&line, &mut script, first, exchanges).await {
+        Err(Halt::Fault(fault)) => Ok(LookupOutcome::Fault { fault }),
+        other => other,
+    }
+}
+
+/// Gives a callback to its backend's plugin.
+pub(crate) async fn receive(
+    core: &Core,
+    setup: &Setup,
+    backend: &BackendName,
+    location: Option<&LocationId>,
+    callback: &Callback,
+) -> ReceiveOutcome {
+    let Some(backend) = setup.backends.get(backend) else { return ReceiveOutcome::NotReceiving };
+    if !backend.plugin.description().receives {
+        return ReceiveOutcome::NotReceiving;
+    }
+    let (settings, grants) = setup.settings(backend, location);
+    let now = core.now();
+    let context = Context {
+        settings: Arc::clone(&settings),
+        now,
+        deadline: now.plus(core.config.question_timeout),
+        number: 1,
+        idempotency_key: String::new(),
+        callback_url: None,
+    };
+    let means = Means { backend: Arc::clone(backend), settings, grants, policy: Policy::default() };
+    let first = backend.plugin.receive(&context, callback, &means.grants).await.map(receive_step);
+    let mut script = Receive { means: &means, context: &context };
+    let line = line(core, &means);
+    match converse(&line, &mut script, first, &mut Vec::new()).await {
+        Ok(outcome) => outcome,
+        Err(Halt::Fault(fault)) => ReceiveOutcome::Fault(fault),
+        // The provider repeats a callback that was not taken.
+        Err(Halt::BrokenOff | Halt::Lost | Halt::Unmarked) => {
+            ReceiveOutcome::Refused(Reason::new("stopping", "the engine is stopping"))
+        }
+    }
+}
+
+fn line<'a>(core: &'a Core, means: &'a Means) -> Line<'a> {
+    let deadline = Instant::now() + core.config.question_timeout;
+    Line { core, grants: &means.grants, attachments: &[], deadline }
+}
+
+/// When the attempt began of which nobody knows whether it arrived; at the earliest when the message came.
+async fn attempted_at(core: &Core, message: &Message, delivery: &Delivery) -> Timestamp {
+    let view = core.store.message(delivery.message).await.ok().flatten();
+    view.and_then(|view| {
+        let unknown = |attempt: &&AttemptRecord| matches!(attempt.outcome, Outcome::Unknown { .. });
+        view.attempts.iter().rev().find(unknown).map(|attempt| attempt.started_at)
+    })
+    .unwrap_or(message.received_at)
+}
+
+/// A question delivers nothing: an action that would is the plugin's fault.
+fn question_only(ask: &Ask) -> Result<(), Halt> {
+    match ask.effect {
+        Effect::None => Ok(()),
+        Effect::Delivers => {
+            let detail = "an action that delivers, in answer to a question".to_owned();
+            Err(Halt::Fault(Fault::Contract { detail }))
+        }
+    }
+}
+
+struct Lookup<'a> {
+    means: &'a Means,
+    context: &'a Context,
+}
+
+impl Script for Lookup<'_> {
+    type End = LookupOutcome;
+
+    async fn before(&mut self, ask: &Ask) -> Result<(), Halt> {
+        question_only(ask)
+    }
+
+    fn after(&mut self, _: Effect, _: &Reply) {}
+
+    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<LookupOutcome>, Fault> {
+        let plugin = &self.means.backend.plugin;
+        plugin.on_lookup_reply(self.context, state, reply, &self.means.grants).await.map(lookup_step)
+    }
+}
+
+struct Receive<'a> {
+    means: &'a Means,
+    context: &'a Context,
+}
+
+impl Script for Receive<'_> {
+    type End = ReceiveOutcome;
+
+    async fn before(&mut self, ask: &Ask) -> Result<(), Halt> {
+        question_only(ask)
+    }
+
+    fn after(&mut self, _: Effect, _: &Reply) {}
+
+    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<ReceiveOutcome>, Fault> {
+        let plugin = &self.means.backend.plugin;
+        plugin.on_receive_reply(self.context, state, reply, &self.means.grants).await.map(receive_step)
+    }
+}
+
+fn lookup_step(step: LookupStep) -> Next<LookupOutcome> {
+    match step {
+        LookupStep::Ask(ask) => Next::Ask(ask),
+        LookupStep::Found(outcome) => Next::Done(LookupOutcome::Found { outcome }),
+        LookupStep::Absent => Next::Done(LookupOutcome::Absent),
+        LookupStep::CannotTell(reason) => Next::Done(LookupOutcome::CannotTell { reason }),
+    }
+}
+
+fn receive_step(step: ReceiveStep) -> Next<ReceiveOutcome> {
+    match step {
+        ReceiveStep::Ask(ask) => Next::Ask(ask),
+        ReceiveStep::Received(received) => Next::Done(ReceiveOutcome::Received(received)),
+        ReceiveStep::Refused(reason) => Next::Done(ReceiveOutcome::Refused(reason)),
+    }
+}

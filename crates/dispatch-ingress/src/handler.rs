@@ -1,0 +1,124 @@
+//! The way of one webhook, from stage to stage.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dispatch_highlevel::{SignatureError, is_ping};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::admit::{admit, note};
+use crate::answer::{Busy, Situation, answer};
+use crate::line::Line;
+use crate::parse::{Parsed, parse};
+use crate::receive::{receive, route};
+use crate::server::Shared;
+use crate::verify::verify;
+
+/// How much longer than `admit_wait` an answer may take: for the store call that is under way when
+/// the wait is over.
+const STORE_CALL_SLACK: Duration = Duration::from_secs(1);
+
+/// Answers a request, whatever happens.
+pub(crate) async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let situation = match caught(handle(&shared, request)).await {
+        Ok(situation) => situation,
+        Err(Panicked) => {
+            let situation = Situation::Busy(Busy::Panic);
+            Line::begin().end(situation, true);
+            situation
+        }
+    };
+    answer(situation).into_response()
+}
+
+async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Situation {
+    let live = shared.live.load_full();
+    let mut line = Line::begin();
+    let (endpoint, claim) = match route(&live, &request) {
+        Ok(routed) => routed,
+        Err(situation) => return ended(line, situation),
+    };
+    line.source = Some(endpoint.name.clone());
+    let received_at = shared.clock.now();
+    let received = match receive(&live, shared.gate(), endpoint, claim, request, received_at).await {
+        Ok(received) => received,
+        Err(situation) => return ended(line, situation),
+    };
+    line.bytes = received.body.len();
+    let verified = match verify(received) {
+        Ok(verified) => verified,
+        Err((received, SignatureError::Missing)) if is_ping(&received.body) => {
+            return ended(line, Situation::UnsignedPing);
+        }
+        Err((_, error)) => return ended(line, Situation::Unproven(error)),
+    };
+    line.proof = Some(verified.proof());
+    let parsed = parse(&verified);
+    note(&parsed, &mut line);
+    if let Parsed::Ignored(ignored) = parsed {
+        return ended(line, Situation::from(ignored));
+    }
+
+    // From here on the client may hang up: hyper drops this future then, and not the task.
+    let until = Instant::now() + live.config.limits.admit_wait;
+    let (tell, told) = oneshot::channel();
+    let task = shared.clone();
+    shared.admissions.spawn(async move {
+        let (store, handoff) = (task.store.as_ref(), task.handoff.as_ref());
+        let admitted = caught(admit(&verified, parsed, store, handoff, until, &mut line)).await;
+        let situation = admitted.unwrap_or(Situation::Busy(Busy::Panic));
+        line.end(situation, !tell.is_closed());
+        // Nobody may be there any more to hear it.
+        let _ = tell.send(situation);
+    });
+    match timeout_at(until + STORE_CALL_SLACK, told).await {
+        Ok(Ok(situation)) => situation,
+        Ok(Err(_)) => Situation::Busy(Busy::Panic),
+        Err(_) => Situation::Busy(Busy::StoreSlow),
+    }
+}
+
+fn ended(line: Line, situation: Situation) -> Situation {
+    line.end(situation, true);
+    situation
+}
+
+#[derive(Debug)]
+struct Panicked;
+
+/// A panic is a mistake of ours, and costs this one request a 429 and not the connection. What it
+/// unwound through is dropped with the future and looked at by nobody.
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+        Err(_) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_caught_wherever_it_is() {
+        assert!(matches!(caught(async { 5 }).await, Ok(5)));
+        assert!(caught(async { panic!("at once") }).await.map(|(): ()| ()).is_err());
+        let later = caught(async {
+            tokio::task::yield_now().await;
+            panic!("later")
+        });
+        assert!(later.await.map(|(): ()| ()).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! The canonical line: one per webhook, with what an operator asks first. Ids, never addresses or
+//! texts. The same facts become the metrics.
+
+use std::time::Duration;
+
+use dispatch_highlevel::SignatureError;
+use dispatch_model::{LocationId, MessageId, Reason, SourceName};
+use metrics::{counter, histogram};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::answer::{Busy, Situation, answer};
+
+/// What is known of a webhook so far.
+pub(crate) struct Line {
+    started: Instant,
+    pub(crate) source: Option<SourceName>,
+    pub(crate) proof: Option<&'static str>,
+    pub(crate) location: Option<LocationId>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) bytes: usize,
+    /// The code of what makes it a dead letter, or why it was quarantined.
+    pub(crate) problem: Option<String>,
+}
+
+impl Line {
+    pub(crate) fn begin() -> Self {
+        Self {
+            started: Instant::now(),
+            source: None,
+            proof: None,
+            location: None,
+            external_id: None,
+            bytes: 0,
+            problem: None,
+        }
+    }
+
+    pub(crate) fn problem(&mut self, reason: Option<&Reason>) {
+        self.problem = reason.map(|reason| reason.code.clone());
+    }
+
+    /// Writes it. `answered` is false when the client had gone, or had been told to come again,
+    /// before this was known.
+    pub(crate) fn end(self, situation: Situation, answered: bool) {
+        let answer = answer(situation);
+        let (outcome, status) = (answer.outcome, answer.status.as_u16());
+        let source = self.source.as_ref().map_or("-", SourceName::as_str);
+        counter!("dispatcher_webhooks_total", "source" => source.to_owned(), "outcome" => outcome)
+            .increment(1);
+        let message = match situation {
+            Situation::Accepted(id) | Situation::Duplicate(id) => Some(id),
+            _ => None,
+        };
+        macro_rules! write {
+            ($level:ident) => {
+                $level!(
+                    source,
+                    outcome,
+                    status,
+                    message = message.as_ref().map(MessageId::to_string),
+                    location = self.location.as_ref().map(LocationId::as_str),
+                    external_id = self.external_id.as_deref(),
+                    proof = self.proof,
+                    problem = self.problem.as_deref(),
+                    bytes = self.bytes,
+                    took_ms = self.started.elapsed().as_secs_f64() * 1000.0,
+                    answered,
+                    "webhook"
+                )
+            };
+        }
+        match situation {
+            // Strangers at the door: counted, and shown to who looks for them.
+            Situation::UnknownPath | Situation::WrongMethod => write!(debug),
+            Situation::Malformed | Situation::HeadTooLarge => write!(debug),
+            Situation::Unproven(SignatureError::Missing) => write!(info),
+            Situation::Unproven(_) | Situation::Quarantined => write!(warn),
+            Situation::Busy(Busy::Starting | Busy::Draining) => write!(info),
+            Situation::Busy(_) => write!(warn),
+            _ => write!(info),
+        }
+    }
+}
+
+/// How long the store took to promise.
+pub(crate) fn admitted_after(took: Duration) {
+    histogram!("dispatcher_admit_seconds").record(took.as_secs_f64());
+}

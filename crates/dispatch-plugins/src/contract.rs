@@ -1,0 +1,84 @@
+//! The contract as Rust: the bindings of `plugins/wit`, and its names.
+//!
+//! Only types and imports are generated. The exported functions are called through [`Function`]: the
+//! struct that `bindgen!` would make of them looks up and type-checks all eight at each instantiation, and
+//! a call needs one (it also fails to compile for a function named `lookup`).
+
+/// What `bindgen!` makes of the contract.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_code,
+    clippy::all,
+    reason = "generated; lowering and lifting values is unsafe inside"
+)]
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../plugins/wit",
+        inline: "
+            package dispatcher:host;
+            world host {
+                import dispatcher:plugin/types@1.0.0;
+                import dispatcher:plugin/log@1.0.0;
+                import dispatcher:plugin/secrets@1.0.0;
+            }
+        ",
+        world: "dispatcher:host/host",
+    });
+}
+
+pub(crate) use bindings::dispatcher::plugin::{log, secrets, types as wit};
+
+/// The package of the contract.
+pub(crate) const PACKAGE: &str = "dispatcher:plugin";
+
+/// The version this host serves.
+pub const CONTRACT_VERSION: &str = "1.0.0";
+
+/// The interface that a plugin exports, with its version.
+pub(crate) const EXPORT: &str = "dispatcher:plugin/delivery@1.0.0";
+
+/// The interfaces that a plugin may import, with their version. `types` holds no functions.
+pub(crate) const IMPORTS: [&str; 3] =
+    ["dispatcher:plugin/log@1.0.0", "dispatcher:plugin/secrets@1.0.0", "dispatcher:plugin/types@1.0.0"];
+
+/// A function of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
+    Describe,
+    Check,
+    Deliver,
+    OnReply,
+    Receive,
+    OnReceiveReply,
+    Lookup,
+    OnLookupReply,
+}
+
+impl Function {
+    /// All of them: a plugin exports each.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Describe,
+        Self::Check,
+        Self::Deliver,
+        Self::OnReply,
+        Self::Receive,
+        Self::OnReceiveReply,
+        Self::Lookup,
+        Self::OnLookupReply,
+    ];
+
+    /// Its name in the contract.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Check => "check",
+            Self::Deliver => "deliver",
+            Self::OnReply => "on-reply",
+            Self::Receive => "receive",
+            Self::OnReceiveReply => "on-receive-reply",
+            Self::Lookup => "lookup",
+            Self::OnLookupReply => "on-lookup-reply",
+        }
+    }
+}

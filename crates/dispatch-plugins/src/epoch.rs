@@ -1,0 +1,119 @@
+//! The clock that interrupts guests: an OS thread ticks the engine's epoch, and compiled code looks at it at
+//! each loop and call.
+//!
+//! A guest is ended by what it *computed*, not by how long it took: on a busy machine an honest call of 30
+//! microseconds can be off the processor for longer than any bound. So a call that sees a tick looks up the
+//! time its thread spent on a processor. Most calls are over before the first tick and never look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use wasmtime::{EngineWeak, UpdateDeadline};
+
+use crate::error::HostError;
+
+/// How often guests are looked at: the error of a deadline, and a hundred wakeups a second.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Ticks until dropped.
+pub(crate) struct Ticker {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Ticker {
+    /// Starts the thread. It ends by itself when the engine is gone.
+    pub(crate) fn start(engine: EngineWeak) -> Result<Self, HostError> {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let seen = Arc::clone(&stop);
+        std::thread::Builder::new()
+            .name("guest-epoch".to_owned())
+            .spawn(move || {
+                let mut stopped = seen.0.lock();
+                while !*stopped {
+                    seen.1.wait_for(&mut stopped, TICK);
+                    let Some(engine) = engine.upgrade() else { return };
+                    engine.increment_epoch();
+                }
+            })
+            .map_err(HostError::Thread)?;
+        Ok(Self { stop })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        *self.stop.0.lock() = true;
+        self.stop.1.notify_one();
+    }
+}
+
+/// The guest computed for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("computed for too long")]
+pub(crate) struct TooLong;
+
+/// What is left of a call's time.
+pub(crate) struct Budget {
+    limit: Duration,
+    used: Duration,
+    /// Time on the processor at the last tick; none before the first.
+    seen: Option<Duration>,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, used: Duration::ZERO, seen: None }
+    }
+
+    /// What to do at a tick. The first one only starts the measure, so that calls which never see a tick
+    /// cost nothing: an error of one tick, in the guest's favour.
+    pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.spend(processor_time())
+    }
+
+    fn spend(&mut self, now: Option<Duration>) -> wasmtime::Result<UpdateDeadline> {
+        self.used += match (self.seen, now) {
+            (Some(before), Some(now)) => now.saturating_sub(before),
+            (None, Some(_)) => Duration::ZERO,
+            // The kernel does not say: the wall has to do.
+            (_, None) => TICK,
+        };
+        self.seen = now;
+        if self.used >= self.limit { Err(TooLong.into()) } else { Ok(UpdateDeadline::Continue(1)) }
+    }
+}
+
+/// How long this thread has been on a processor: the first of three numbers, in nanoseconds.
+fn processor_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_ascii_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_time_on_the_processor_counts() {
+        let mut budget = Budget::new(Duration::from_millis(20));
+        let mut spend = |ms| budget.spend(Some(Duration::from_millis(ms))).is_ok();
+        assert!(spend(500), "what the thread did before is not the guest's");
+        assert!(spend(510));
+        assert!(spend(510), "off the processor");
+        assert!(spend(519));
+        assert!(!spend(520));
+    }
+
+    #[test]
+    fn the_wall_counts_where_the_kernel_is_silent() {
+        let mut budget = Budget::new(TICK * 2);
+        assert!(budget.spend(None).is_ok());
+        assert!(budget.spend(None).is_err());
+    }
+
+    #[test]
+    fn this_kernel_says() {
+        assert!(processor_time().is_some());
+    }
+}

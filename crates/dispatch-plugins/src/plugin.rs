@@ -1,0 +1,226 @@
+//! A loaded plugin as the engine sees it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use dispatch_engine::{Backend, Grants};
+use dispatch_model::{
+    Asks, Callback, Context, Description, Fault, LookupQuery, LookupStep, Message, ReceiveStep, Reply,
+    SettingProblem, Step,
+};
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
+use crate::call::{CallState, Code};
+use crate::contract::{Function, wit};
+use crate::crew::Crew;
+use crate::imports::{Journal, Subject, Vault, Voice};
+use crate::schema::SettingsSchema;
+use crate::{lift, lower};
+
+/// What is known of a plugin's bytes, whatever they are called.
+pub(crate) struct Loaded {
+    pub(crate) digest: String,
+    pub(crate) code: Arc<Code>,
+    pub(crate) description: Description,
+    pub(crate) schema: SettingsSchema,
+    pub(crate) uses_secrets: bool,
+}
+
+/// A plugin, loaded and ready. Each call is served by an instance of its own.
+pub struct Plugin {
+    name: Arc<str>,
+    loaded: Arc<Loaded>,
+    crew: Arc<Crew>,
+    voice: Arc<Voice>,
+    /// By [`Function`]: seconds a call took on its thread.
+    seconds: Vec<metrics::Histogram>,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("digest", &self.loaded.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    pub(crate) fn new(name: &str, loaded: Arc<Loaded>, crew: Arc<Crew>) -> Self {
+        let name: Arc<str> = name.into();
+        let seconds = Function::ALL
+            .iter()
+            .map(|function| {
+                metrics::histogram!("dispatcher_plugin_call_seconds", "plugin" => name.to_string(), "call" => function.name())
+            })
+            .collect();
+        Self { voice: Voice::new(Arc::clone(&name)), name, loaded, crew, seconds }
+    }
+
+    /// What the operator calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it says about itself.
+    pub(crate) fn about(&self) -> &Description {
+        &self.loaded.description
+    }
+
+    /// One call: on another thread, in a fresh instance, its result held against the contract there.
+    async fn call<P, R, T>(
+        &self,
+        function: Function,
+        whose: Subject,
+        grants: Option<&Grants>,
+        params: P,
+        accept: fn(R) -> Result<T, Fault>,
+    ) -> Result<T, Fault>
+    where
+        P: ComponentNamedList + Lower + Send + 'static,
+        R: Lift + 'static,
+        (R,): ComponentNamedList + Lift,
+        T: Send + 'static,
+    {
+        let loaded = Arc::clone(&self.loaded);
+        let journal = Journal::new(Arc::clone(&self.voice), whose);
+        let vault = grants.filter(|_| loaded.uses_secrets).map(Vault::new).unwrap_or_default();
+        let seconds = self.seconds[function as usize].clone();
+        let result = self
+            .crew
+            .run(move || {
+                let started = Instant::now();
+                let state = CallState::new(loaded.code.bounds(), journal, vault);
+                let result = loaded.code.call(function, state, params).and_then(accept);
+                seconds.record(started.elapsed());
+                result
+            })
+            .await;
+        if let Err(fault) = &result {
+            metrics::counter!(
+                "dispatcher_plugin_faults_total",
+                "plugin" => self.name.to_string(), "call" => function.name(), "kind" => fault.kind()
+            )
+            .increment(1);
+        }
+        result
+    }
+}
+
+fn subject(context: &Context, grants: &Grants) -> Subject {
+    Subject {
+        owner: grants.owner.clone(),
+        key: context.idempotency_key.clone(),
+        attempt: context.number,
+    }
+}
+
+#[async_trait]
+impl Backend for Plugin {
+    fn description(&self) -> &Description {
+        &self.loaded.description
+    }
+
+    fn digest(&self) -> &str {
+        &self.loaded.digest
+    }
+
+    /// The schema's problems and the plugin's own, at once. Where both speak of one field, the schema's
+    /// words stand: the plugin then mostly repeats that it cannot read it.
+    async fn check(&self, settings: &str) -> Result<Result<Asks, Vec<SettingProblem>>, Fault> {
+        let mut problems = self.loaded.schema.problems(settings);
+        let own = self
+            .call(
+                Function::Check,
+                Subject::default(),
+                None,
+                (settings.to_owned(),),
+                |said: Result<wit::Asks, Vec<wit::Problem>>| match said {
+                    Ok(asks) => lift::asks(asks).map(Ok),
+                    Err(problems) => lift::problems(problems).map(Err),
+                },
+            )
+            .await;
+        if problems.is_empty() {
+            return own;
+        }
+        // A plugin may rely on its schema, so a fault on settings that break it says nothing new.
+        if let Ok(Err(found)) = own {
+            found.into_iter().filter(|one| !one.path.is_empty()).for_each(|one| {
+                if !problems.iter().any(|known| related(&known.path, &one.path)) {
+                    problems.push(one);
+                }
+            });
+        }
+        Ok(Err(problems))
+    }
+
+    async fn deliver(&self, context: &Context, message: &Message, grants: &Grants) -> Result<Step, Fault> {
+        let params = (lower::context(context), lower::message(message));
+        self.call(Function::Deliver, subject(context, grants), Some(grants), params, lift::step).await
+    }
+
+    async fn on_reply(
+        &self,
+        context: &Context,
+        state: &[u8],
+        reply: &Reply,
+        grants: &Grants,
+    ) -> Result<Step, Fault> {
+        let params = (lower::context(context), state.to_vec(), lower::reply(reply));
+        self.call(Function::OnReply, subject(context, grants), Some(grants), params, lift::step).await
+    }
+
+    async fn receive(
+        &self,
+        context: &Context,
+        callback: &Callback,
+        grants: &Grants,
+    ) -> Result<ReceiveStep, Fault> {
+        let params = (lower::context(context), lower::callback(callback));
+        self.call(Function::Receive, subject(context, grants), Some(grants), params, lift::receive_step).await
+    }
+
+    async fn on_receive_reply(
+        &self,
+        context: &Context,
+        state: &[u8],
+        reply: &Reply,
+        grants: &Grants,
+    ) -> Result<ReceiveStep, Fault> {
+        let params = (lower::context(context), state.to_vec(), lower::reply(reply));
+        let whose = subject(context, grants);
+        self.call(Function::OnReceiveReply, whose, Some(grants), params, lift::receive_step).await
+    }
+
+    async fn lookup(
+        &self,
+        context: &Context,
+        query: &LookupQuery,
+        grants: &Grants,
+    ) -> Result<LookupStep, Fault> {
+        let params = (lower::context(context), lower::query(query));
+        self.call(Function::Lookup, subject(context, grants), Some(grants), params, lift::lookup_step).await
+    }
+
+    async fn on_lookup_reply(
+        &self,
+        context: &Context,
+        state: &[u8],
+        reply: &Reply,
+        grants: &Grants,
+    ) -> Result<LookupStep, Fault> {
+        let params = (lower::context(context), state.to_vec(), lower::reply(reply));
+        let whose = subject(context, grants);
+        self.call(Function::OnLookupReply, whose, Some(grants), params, lift::lookup_step).await
+    }
+}
+
+/// Whether one path is the other, or lies within it.
+fn related(a: &str, b: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    a.is_empty() || within(a, b) || within(b, a)
+}

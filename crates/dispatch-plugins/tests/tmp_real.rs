@@ -1,0 +1,3 @@
+//! temporary
+#[path = "../../../tests/it/plugins/mod.rs"]
+mod plugins;

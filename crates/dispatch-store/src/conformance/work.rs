@@ -1,0 +1,187 @@
+//! Planning, claiming, marking, settling; what a crash leaves behind.
+
+use dispatch_model::{DeliveryState, Lane, MessageId, Timestamp};
+
+use super::Subject;
+use super::sample::{
+    NOON, accepted, admit, at, claim, deferred, ended, lane, leased, planned, request, schedule, sms, state,
+};
+use crate::{EventKind, FirstClaim, StoreError, Suspension};
+
+pub(super) async fn the_whole_way(store: Subject) {
+    let message = schedule(&store, sms("L1", "m1", 1), NOON).await;
+    assert!(store.unplanned(MessageId::ZERO, 10).await.expect("an answer").is_empty());
+    let claims = claim(&store, at(1), 5, None).await;
+    assert_eq!(claims.claimed.len(), 1);
+    assert_eq!(claims.after.as_ref().map(|l| l.as_str()), Some("L1"));
+    let claimed = &claims.claimed[0];
+    assert_eq!(claimed.message, message);
+    assert_eq!((claimed.delivery.state, claimed.delivery.epoch), (DeliveryState::Leased, 1));
+    store.mark(claimed.delivery.lease()).await.expect("a mark");
+    assert!(store.message(message.id).await.expect("an answer").expect("it").delivery.marked);
+    store.settle(accepted(&claimed.delivery, "SM1")).await.expect("an end");
+    let view = store.message(message.id).await.expect("an answer").expect("it");
+    assert_eq!(view.delivery.state, DeliveryState::Accepted);
+    assert_eq!(view.delivery.reference.as_deref(), Some("SM1"));
+    assert_eq!((view.attempts.len(), view.delivery.marked), (1, false));
+    assert!(claim(&store, at(9), 5, None).await.claimed.is_empty());
+}
+
+pub(super) async fn planning_and_claiming_at_once(store: Subject) {
+    let (one, two, three) = (
+        admit(&store, sms("L1", "m1", 1)).await,
+        admit(&store, sms("L1", "m2", 2)).await,
+        admit(&store, sms("L1", "m3", 3)).await,
+    );
+    let mut stillborn = planned(&three, NOON, FirstClaim::Lease);
+    stillborn.delivery.state = DeliveryState::DeadLettered;
+    stillborn.delivery.lane = None;
+    let leases = store
+        .plan(vec![
+            planned(&one, NOON, FirstClaim::LeaseMarked),
+            planned(&two, NOON, FirstClaim::Lease),
+            stillborn,
+        ])
+        .await
+        .expect("plans");
+    assert_eq!(leases[0], Some(dispatch_model::Lease { message: one.id, epoch: 1 }));
+    assert!(leases[1].is_some());
+    assert_eq!(leases[2], None);
+    assert!(store.message(one.id).await.expect("an answer").expect("it").delivery.marked);
+    assert!(!store.message(two.id).await.expect("an answer").expect("it").delivery.marked);
+    assert_eq!(state(&store, three.id).await, DeliveryState::DeadLettered);
+    assert!(claim(&store, at(1), 5, None).await.claimed.is_empty(), "they are leased already");
+}
+
+pub(super) async fn a_plan_comes_once(store: Subject) {
+    let message = schedule(&store, sms("L1", "m1", 1), NOON).await;
+    let again = planned(&message, NOON, FirstClaim::Lease);
+    let mut unknown = again.clone();
+    unknown.delivery.message = MessageId::from_i64(77);
+    assert_eq!(store.plan(vec![again, unknown]).await.expect("plans"), [None, None]);
+    assert_eq!(state(&store, message.id).await, DeliveryState::Scheduled);
+}
+
+pub(super) async fn plans_and_settlements_are_checked(store: Subject) {
+    let message = admit(&store, sms("L1", "m1", 1)).await;
+    let mut homeless = planned(&message, NOON, FirstClaim::No);
+    homeless.delivery.lane = None;
+    let mut leased_already = planned(&message, NOON, FirstClaim::No);
+    leased_already.delivery.state = DeliveryState::Leased;
+    for wrong in [homeless, leased_already] {
+        // The right one beside it is not written either.
+        let right = planned(&message, NOON, FirstClaim::No);
+        let refused = store.plan(vec![right, wrong]).await;
+        assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
+    }
+    assert_eq!(state(&store, message.id).await, DeliveryState::Unplanned);
+    let lease = store.plan(vec![planned(&message, NOON, FirstClaim::Lease)]).await.expect("a plan");
+    let mut delivery = store.message(message.id).await.expect("an answer").expect("it").delivery;
+    assert_eq!(Some(delivery.lease()), lease[0]);
+    let mut still_leased = accepted(&delivery, "SM1");
+    still_leased.delivery.state = DeliveryState::Leased;
+    let mut another = accepted(&delivery, "SM1");
+    another.delivery.message = MessageId::from_i64(77);
+    delivery.lane = None;
+    for wrong in [still_leased, another, deferred(&delivery, at(5))] {
+        let refused = store.settle(wrong).await;
+        assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
+    }
+    assert_eq!(state(&store, message.id).await, DeliveryState::Leased);
+}
+
+pub(super) async fn an_old_lease_is_stale(store: Subject) {
+    let first = leased(&store, sms("L1", "m1", 1)).await;
+    store.settle(deferred(&first.delivery, at(5))).await.expect("a release");
+    let stale = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Stale(_)));
+    assert!(stale(store.settle(accepted(&first.delivery, "SM1")).await), "it is not leased");
+    let second = claim(&store, at(6), 1, None).await.claimed.remove(0);
+    assert_eq!(second.delivery.epoch, 2);
+    assert!(stale(store.mark(first.delivery.lease()).await), "somebody else has it");
+    assert!(stale(store.settle(accepted(&first.delivery, "SM1")).await));
+    let view = store.message(second.delivery.message).await.expect("an answer").expect("it");
+    assert_eq!((view.attempts.len(), view.delivery.state), (1, DeliveryState::Leased));
+    store.mark(second.delivery.lease()).await.expect("the present lease");
+    store.settle(accepted(&second.delivery, "SM2")).await.expect("the present lease");
+    let unknown = dispatch_model::Lease { message: MessageId::from_i64(77), epoch: 1 };
+    assert!(stale(store.mark(unknown).await));
+}
+
+pub(super) async fn nothing_is_claimed_before_its_time(store: Subject) {
+    schedule(&store, sms("L1", "later", 1), at(60)).await;
+    schedule(&store, sms("L1", "sooner", 2), at(30)).await;
+    let claims = claim(&store, at(29), 5, None).await;
+    assert!(claims.claimed.is_empty());
+    assert_eq!((claims.next_due, claims.more), (Some(at(30)), false));
+    let claims = claim(&store, at(30), 5, None).await;
+    assert_eq!(claims.claimed.len(), 1);
+    assert_eq!(claims.claimed[0].message.external_id, "sooner");
+    assert_eq!(claims.next_due, Some(at(60)));
+    let claims = claim(&store, at(61), 5, None).await;
+    assert_eq!((claims.claimed.len(), claims.next_due), (1, None));
+    let mut elsewhere = request(at(61), 5, None);
+    elsewhere.lane = Lane::shared("nobody".into());
+    let claims = store.claim(elsewhere).await.expect("a claim");
+    assert!(claims.claimed.is_empty() && claims.next_due.is_none());
+}
+
+pub(super) async fn recovery_voids_leases(store: Subject) {
+    let marked = leased(&store, sms("L1", "m1", 1)).await;
+    store.mark(marked.delivery.lease()).await.expect("a mark");
+    let unmarked = leased(&store, sms("L1", "m2", 2)).await;
+    let called_off = leased(&store, sms("L1", "m3", 3)).await;
+    let by_id = crate::Filter { ids: vec![called_off.delivery.message], ..Default::default() };
+    assert_eq!(store.cancel(by_id, "wrong list".into(), at(2)).await.expect("a cancel"), 1);
+    assert_eq!(store.recover(at(10)).await.expect("a recovery"), (2, 1));
+    assert_eq!(store.recover(at(10)).await.expect("a recovery"), (0, 0));
+    let view = store.message(marked.delivery.message).await.expect("an answer").expect("it");
+    let delivery = view.delivery;
+    assert_eq!(delivery.state, DeliveryState::Scheduled);
+    assert!(delivery.unresolved && delivery.possible_double && !delivery.marked);
+    assert_eq!((delivery.attempts, delivery.due_at), (1, at(10)));
+    assert!(view.events.iter().any(|event| event.kind == EventKind::Recovered));
+    let delivery = store.message(unmarked.delivery.message).await.expect("an answer").expect("it").delivery;
+    assert_eq!(delivery.state, DeliveryState::Scheduled);
+    assert!(!delivery.unresolved && !delivery.possible_double && delivery.attempts == 0);
+    assert_eq!(state(&store, called_off.delivery.message).await, DeliveryState::Cancelled);
+    let stale = store.settle(accepted(&marked.delivery, "SM1")).await;
+    assert!(matches!(stale, Err(StoreError::Stale(_))), "{stale:?}");
+    assert_eq!(claim(&store, at(10), 5, None).await.claimed.len(), 2);
+}
+
+pub(super) async fn a_lane_is_moved(store: Subject) {
+    for n in 0..4 {
+        schedule(&store, sms("L1", &format!("m{n}"), n), if n < 2 { NOON } else { at(600) }).await;
+    }
+    store.suspend(Suspension::Location("L2".into()), true, NOON).await.expect("a suspension");
+    schedule(&store, sms("L2", "parked", 9), NOON).await;
+    let own = Lane { backend: "twilio".into(), location: Some("L1".into()) };
+    let refused = store.relane(lane(), lane(), 10).await;
+    assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
+    assert_eq!(store.relane(lane(), own.clone(), 3).await.expect("a move"), 3);
+    assert_eq!(store.relane(lane(), own.clone(), 10).await.expect("a move"), 2);
+    assert_eq!(store.relane(lane(), own.clone(), 10).await.expect("a move"), 0);
+    let mut there = request(at(1), 10, None);
+    there.lane = own.clone();
+    assert_eq!(store.claim(there.clone()).await.expect("a claim").claimed.len(), 4, "all are due now");
+    assert!(claim(&store, at(9999), 10, None).await.claimed.is_empty());
+    store.suspend(Suspension::Location("L2".into()), false, at(2)).await.expect("a resumption");
+    assert_eq!(store.claim(there).await.expect("a claim").claimed.len(), 1);
+}
+
+pub(super) async fn lanes_are_counted(store: Subject) {
+    assert!(store.lanes().await.expect("an answer").is_empty());
+    schedule(&store, sms("L1", "m1", 1), at(30)).await;
+    schedule(&store, sms("L2", "m2", 2), at(20)).await;
+    let lanes = store.lanes().await.expect("an answer");
+    assert_eq!(lanes.len(), 1);
+    assert_eq!((&lanes[0].lane, lanes[0].waiting, lanes[0].first_due), (&lane(), 2, at(20)));
+    let claimed = claim(&store, at(20), 5, None).await.claimed.remove(0);
+    let lanes = store.lanes().await.expect("an answer");
+    assert_eq!((lanes[0].waiting, lanes[0].first_due), (1, at(30)));
+    store.settle(ended(&claimed.delivery, DeliveryState::DeadLettered)).await.expect("an end");
+    store.suspend(Suspension::Route("all".into()), true, at(40)).await.expect("a suspension");
+    assert!(claim(&store, at(40), 5, None).await.claimed.is_empty());
+    let lanes = store.lanes().await.expect("an answer");
+    assert_eq!((lanes[0].waiting, lanes[0].first_due), (1, Timestamp::from_millis(i64::MAX)));
+}

@@ -1,0 +1,231 @@
+//! The door: submissions become messages, and what cannot be parsed is kept.
+
+use std::sync::Arc;
+
+use dispatch_model::{Channel, DeliveryState, Message, MessageId, Submission};
+use ring::digest::{Context, SHA256, digest};
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::content::{MessageRow, channel_number};
+use super::error::Failure;
+use super::ledger::{Ledger, event_number};
+use super::names::Kind;
+use super::tally::Counted;
+use super::verb::{Progress, Verb, no_room};
+use crate::transition::DUPLICATES_SHOWN;
+use crate::{Admitted, EventKind, QuarantineRequest, Quarantined, RecipientKey, StoreError, TimelineEvent};
+
+/// Half of a dedupe key.
+const HALF: usize = 8;
+
+/// A dedupe key: eight bytes of the external id's digest, and eight of location and external id. So
+/// a key is found by its external id alone as well, and needs no index for that.
+pub(super) type Key = [u8; 2 * HALF];
+
+pub(super) fn dedupe_key(location: &str, external_id: &str) -> Key {
+    let mut key = [0; 2 * HALF];
+    key[..HALF].copy_from_slice(&external_prefix(external_id));
+    let mut both = Context::new(&SHA256);
+    // The length keeps ("a", "bc") and ("ab", "c") apart.
+    both.update(&(location.len() as u64).to_le_bytes());
+    both.update(location.as_bytes());
+    both.update(external_id.as_bytes());
+    key[HALF..].copy_from_slice(&both.finish().as_ref()[..HALF]);
+    key
+}
+
+/// What the keys of an external id begin with.
+pub(super) fn external_prefix(external_id: &str) -> [u8; HALF] {
+    let mut prefix = [0; HALF];
+    prefix.copy_from_slice(&digest(&SHA256, external_id.as_bytes()).as_ref()[..HALF]);
+    prefix
+}
+
+/// The message a key stands for.
+pub(super) fn promised(db: &Connection, key: &Key) -> rusqlite::Result<Option<MessageId>> {
+    db.prepare_cached("SELECT message FROM dedupe WHERE key = ?1")?
+        .query_row([key], |row| row.get(0).map(MessageId::from_i64))
+        .optional()
+}
+
+/// A submission, with all that can be made of it before the writer has it.
+pub(super) struct Admit {
+    submission: Option<Submission>,
+    /// Made at the first run and used again should the transaction have to be repeated.
+    message: Option<Arc<Message>>,
+    key: Key,
+    row: MessageRow,
+    channel: Channel,
+}
+
+impl Admit {
+    pub(super) fn new(submission: Submission) -> Result<Self, StoreError> {
+        let row = MessageRow::of(&submission).map_err(|error| StoreError::Invalid {
+            detail: format!("a submission that cannot be written: {error}"),
+        })?;
+        Ok(Self {
+            key: dedupe_key(submission.location.as_str(), &submission.external_id),
+            row,
+            channel: submission.channel(),
+            submission: Some(submission),
+            message: None,
+        })
+    }
+
+    fn duplicate(&self, ledger: &mut Ledger, id: MessageId) -> Result<(), Failure> {
+        let at = self.submission.as_ref().map_or_else(|| id.at(), |submission| submission.received_at);
+        let known: i64 = ledger
+            .db
+            .prepare_cached("SELECT count(*) FROM message WHERE id = ?1")?
+            .query_row([id.as_i64()], |row| row.get(0))?;
+        let shown: i64 = ledger
+            .db
+            .prepare_cached("SELECT count(*) FROM event WHERE message = ?1 AND kind = ?2")?
+            .query_row((id.as_i64(), event_number(EventKind::Duplicate)), |row| row.get(0))?;
+        if known > 0 && shown < DUPLICATES_SHOWN as i64 && ledger.no_room.is_none() {
+            let event = TimelineEvent { at, kind: EventKind::Duplicate, detail: String::new() };
+            ledger.event(id, &event)?;
+        }
+        Ok(())
+    }
+
+    /// Gives it an id, unless it has one from a run that was rolled back.
+    fn message(&mut self, ledger: &mut Ledger) -> Result<Arc<Message>, Failure> {
+        if let Some(submission) = self.submission.take() {
+            match ledger.sequence.next(submission.received_at) {
+                Ok(id) => self.message = Some(Arc::new(Message { id, submission })),
+                Err(error) => {
+                    self.submission = Some(submission);
+                    return Err(error.into());
+                }
+            }
+        }
+        self.message.clone().ok_or_else(|| {
+            Failure::Refused(StoreError::Fatal { detail: "a submission that was lost on its way".into() })
+        })
+    }
+}
+
+impl Verb for Admit {
+    type Output = Admitted;
+
+    fn weight(&self) -> usize {
+        self.row.content.len() + 1024
+    }
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Admitted>, Failure> {
+        if let Some(id) = promised(&ledger.db, &self.key)? {
+            self.duplicate(ledger, id)?;
+            return Ok(Progress::Done(Admitted::Duplicate(id)));
+        }
+        if let Some(detail) = &ledger.no_room {
+            return Err(no_room(detail));
+        }
+        let location = match (&self.submission, &self.message) {
+            (Some(submission), _) => submission.location.clone(),
+            (None, Some(message)) => message.location.clone(),
+            (None, None) => return Err(StoreError::Fatal { detail: "an empty submission".into() }.into()),
+        };
+        if let Some(number) = ledger.names.number(&ledger.db, Kind::Location, location.as_str())? {
+            let waiting = ledger.tally.waiting(&ledger.db, number)?;
+            if waiting >= ledger.location_waiting_max {
+                return Err(StoreError::LocationFull { location, waiting }.into());
+            }
+        }
+        let message = self.message(ledger)?;
+        let number = ledger.names.intern(&ledger.db, Kind::Location, location.as_str())?;
+        let source = ledger.names.intern(&ledger.db, Kind::Source, message.source.as_str())?;
+        let (id, received_at) = (message.id.as_i64(), message.received_at.as_millis());
+        let channel = channel_number(self.channel);
+        ledger
+            .db
+            .prepare_cached("INSERT INTO dedupe(key, message) VALUES(?1, ?2)")?
+            .execute((self.key, id))?;
+        ledger
+            .db
+            .prepare_cached(
+                "INSERT INTO message(id, location, channel, source, received_at, external_id, contact, \
+                 recipients, original, content) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute((
+                id,
+                number,
+                channel,
+                source,
+                received_at,
+                &message.external_id,
+                message.contact.as_ref().map(|contact| contact.as_str()),
+                &self.row.recipients,
+                &self.row.original,
+                &self.row.content,
+            ))?;
+        ledger
+            .db
+            .prepare_cached(
+                "INSERT INTO delivery(id, state, queue, location, channel, flags, due_at, recipient, epoch, \
+                 position, attempts, attempts_total, generation, expires_at, changed_at) \
+                 VALUES(?1, 0, 0, ?2, ?3, 0, ?4, ?5, 0, 0, 0, 0, 0, ?6, ?4)",
+            )?
+            .execute((id, number, channel, received_at, RecipientKey::of(&message).0, i64::MAX))?;
+        ledger.tally.born(Counted { state: DeliveryState::Unplanned, location: number, lane: None });
+        ledger.indexed.admitted();
+        ledger.messages.keep(&message, self.weight());
+        Ok(Progress::Done(Admitted::Fresh(message)))
+    }
+}
+
+/// A body to keep.
+pub(super) struct Quarantine {
+    request: QuarantineRequest,
+    digest: [u8; 32],
+}
+
+impl Quarantine {
+    pub(super) fn new(request: QuarantineRequest) -> Self {
+        let mut sum = [0; 32];
+        sum.copy_from_slice(digest(&SHA256, &request.body).as_ref());
+        Self { request, digest: sum }
+    }
+}
+
+impl Verb for Quarantine {
+    type Output = Quarantined;
+
+    fn weight(&self) -> usize {
+        self.request.body.len() + 512
+    }
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Quarantined>, Failure> {
+        let db = &ledger.db;
+        let kept: Option<i64> = db
+            .prepare_cached("SELECT id FROM quarantine WHERE digest = ?1")?
+            .query_row([self.digest], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = kept {
+            if ledger.no_room.is_none() {
+                db.prepare_cached("UPDATE quarantine SET seen = seen + 1 WHERE id = ?1")?.execute([id])?;
+            }
+            return Ok(Progress::Done(Quarantined::Duplicate(id)));
+        }
+        if let Some(detail) = &ledger.no_room {
+            return Err(no_room(detail));
+        }
+        let source = ledger.names.intern(&ledger.db, Kind::Source, self.request.source.as_str())?;
+        ledger
+            .db
+            .prepare_cached(
+                "INSERT INTO quarantine(digest, source, received_at, reason, size, seen, body) \
+                 VALUES(?1, ?2, ?3, ?4, ?5, 1, ?6)",
+            )?
+            .execute((
+                self.digest,
+                source,
+                self.request.received_at.as_millis(),
+                &self.request.reason,
+                self.request.body.len() as i64,
+                &self.request.body,
+            ))?;
+        ledger.tally.quarantined(1);
+        Ok(Progress::Done(Quarantined::Fresh(ledger.db.last_insert_rowid())))
+    }
+}

@@ -1,0 +1,161 @@
+//! The tables, and how older ones become the present ones.
+//!
+//! A wide `message` row that never changes, a narrow hot `delivery` row, and dedupe keys apart from
+//! both, since they outlive them. Names (locations, lanes, routes, backends, sources) are numbers, so
+//! that rows and index entries stay small.
+//!
+//! A row of `delivery` is in at most one of the queue indexes at a time, by its column `queue`:
+//! *ready* (its time has come) in the order of lane, location, time, which the round robin walks;
+//! *later* in the order of lane and time; *parked* while its route or location is suspended. A fresh
+//! message that is planned and claimed at once touches none of them.
+//! `standing` lists what is neither waiting in a queue nor taken by a provider: the unplanned, the
+//! leased, and all that went wrong. Searching by recipient, contact, location and reference goes
+//! through `term`, filled later and in batches: random inserts are the real cost of an index.
+
+use rusqlite::Connection;
+
+/// What stands in the file's header, so that a foreign database is recognised: "dspc".
+pub(super) const APPLICATION_ID: i64 = 0x6473_7063;
+
+/// Each step takes the schema one version further, in a transaction of its own. A released one is
+/// never edited.
+const STEPS: [&str; 1] = [FIRST];
+
+/// The newest schema this program knows.
+pub(super) const NEWEST: i64 = STEPS.len() as i64;
+
+const FIRST: &str = "
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE name(
+    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, text TEXT NOT NULL, UNIQUE(kind, text)
+) STRICT;
+
+CREATE TABLE message(
+    id INTEGER PRIMARY KEY,
+    location INTEGER NOT NULL,
+    channel INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    external_id TEXT NOT NULL,
+    contact TEXT,
+    recipients TEXT,
+    original TEXT,
+    content BLOB
+) STRICT;
+
+CREATE TABLE delivery(
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    queue INTEGER NOT NULL,
+    location INTEGER NOT NULL,
+    lane INTEGER,
+    route INTEGER,
+    backend INTEGER,
+    channel INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    recipient INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    attempts_total INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    planned_at INTEGER,
+    last_attempt INTEGER,
+    called_off TEXT,
+    reference TEXT,
+    reason TEXT,
+    remaining TEXT,
+    plan TEXT
+) STRICT;
+CREATE INDEX ready ON delivery(lane, location, due_at) WHERE queue = 1;
+CREATE INDEX later ON delivery(lane, due_at) WHERE queue = 2;
+CREATE INDEX parked ON delivery(lane) WHERE queue = 3;
+CREATE INDEX standing ON delivery(state) WHERE state NOT IN (1, 3, 4);
+
+CREATE TABLE dedupe(key BLOB PRIMARY KEY, message INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE old_key(message INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT;
+
+CREATE TABLE attempt(
+    seq INTEGER PRIMARY KEY,
+    message INTEGER NOT NULL,
+    previous INTEGER,
+    reference TEXT,
+    record TEXT NOT NULL,
+    exchanges TEXT
+) STRICT;
+
+CREATE TABLE event(
+    seq INTEGER PRIMARY KEY,
+    message INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_of ON event(message);
+
+CREATE TABLE term(
+    hash INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(hash, message)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quarantine(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL UNIQUE,
+    source INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX quarantine_age ON quarantine(received_at);
+
+CREATE TABLE suspension(
+    kind INTEGER NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY(kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lane_record(lane TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tally(key INTEGER PRIMARY KEY, n INTEGER NOT NULL) STRICT;
+CREATE TABLE waiting(location INTEGER PRIMARY KEY, n INTEGER NOT NULL) STRICT;
+CREATE TABLE lane_waiting(lane INTEGER PRIMARY KEY, n INTEGER NOT NULL) STRICT;
+
+CREATE TABLE straggler(
+    kind INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(kind, message)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings the schema of an open connection from `version` to the newest.
+pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    for (step, target) in STEPS.iter().zip(1i64..).skip(usize::try_from(version).unwrap_or(0)) {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step} PRAGMA user_version = {target}; PRAGMA application_id = {APPLICATION_ID}; COMMIT;"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Touches the root and the ends of every table: a file that was cut or overwritten shows here. A
+/// whole check reads the whole file, and is not for a start.
+pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    for table in [
+        "message",
+        "delivery",
+        "attempt",
+        "event",
+        "quarantine",
+        "name",
+        "old_key",
+        "tally",
+        "waiting",
+        "lane_waiting",
+    ] {
+        connection.query_row(&format!("SELECT min(rowid), max(rowid) FROM {table}"), [], |_| Ok(()))?;
+    }
+    for (table, key) in [("dedupe", "key"), ("term", "hash"), ("meta", "key"), ("lane_record", "lane")] {
+        connection.query_row(&format!("SELECT min({key}), max({key}) FROM {table}"), [], |_| Ok(()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! Planning, marking, settling, and moving work between lanes.
+
+use dispatch_model::{DeliveryState, Lane, Lease, Timestamp};
+use rusqlite::OptionalExtension as _;
+
+use super::error::Failure;
+use super::ledger::Ledger;
+use super::names::Kind;
+use super::tally::Counted;
+use super::verb::{Progress, Verb};
+use crate::transition;
+use crate::{FirstClaim, Planned, Settlement, StoreError};
+
+pub(super) struct Plan(pub(super) Vec<Planned>);
+
+impl Verb for Plan {
+    type Output = Vec<Option<Lease>>;
+
+    fn weight(&self) -> usize {
+        512 * self.0.len()
+    }
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Self::Output>, Failure> {
+        let leases = self.0.iter().map(|planned| plan_one(ledger, planned));
+        leases.collect::<Result<_, _>>().map(Progress::Done)
+    }
+}
+
+fn plan_one(ledger: &mut Ledger, planned: &Planned) -> Result<Option<Lease>, Failure> {
+    let Some(mut stored) = ledger.stored(planned.delivery.message)? else { return Ok(None) };
+    if stored.delivery.state != DeliveryState::Unplanned {
+        return Ok(None);
+    }
+    let route = match &planned.delivery.plan.route {
+        Some(route) => Some(ledger.names.intern(&ledger.db, Kind::Route, route.as_str())?),
+        None => None,
+    };
+    let claimed = planned.claim != FirstClaim::No
+        && planned.delivery.state == DeliveryState::Scheduled
+        && !ledger.suspended.holds(stored.counted.location, route);
+    let marked = planned.claim == FirstClaim::LeaseMarked;
+    stored.delivery = transition::planned(&stored.delivery, planned, claimed, marked);
+    stored.recipient = planned.recipient;
+    stored.planned_at = Some(planned.delivery.changed_at);
+    ledger.save(&stored)?;
+    Ok(claimed.then(|| stored.delivery.lease()))
+}
+
+pub(super) struct Mark(pub(super) Lease);
+
+impl Verb for Mark {
+    type Output = ();
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<()>, Failure> {
+        let changed = ledger
+            .db
+            .prepare_cached(
+                "UPDATE delivery SET flags = flags | 1 WHERE id = ?1 AND state = 2 AND epoch = ?2",
+            )?
+            .execute((self.0.message.as_i64(), self.0.epoch))?;
+        if changed == 0 {
+            return Err(StoreError::Stale(self.0).into());
+        }
+        Ok(Progress::Done(()))
+    }
+}
+
+/// An end of a lease; the attempt is written as JSON before the writer has it.
+pub(super) struct Settle {
+    settlement: Settlement,
+    record: Option<(String, Option<String>)>,
+}
+
+impl Settle {
+    pub(super) fn new(mut settlement: Settlement) -> Result<Self, StoreError> {
+        transition::check_settlement(&settlement)?;
+        let record = match &mut settlement.attempt {
+            Some(attempt) => {
+                // Apart from the record, since retention takes it earlier.
+                let exchanges = std::mem::take(&mut attempt.exchanges);
+                let invalid = |error: serde_json::Error| StoreError::Invalid {
+                    detail: format!("an attempt that cannot be written: {error}"),
+                };
+                let exchanges = (!exchanges.is_empty())
+                    .then(|| serde_json::to_string(&exchanges))
+                    .transpose()
+                    .map_err(invalid)?;
+                Some((serde_json::to_string(attempt).map_err(invalid)?, exchanges))
+            }
+            None => None,
+        };
+        Ok(Self { settlement, record })
+    }
+}
+
+impl Verb for Settle {
+    type Output = ();
+
+    fn weight(&self) -> usize {
+        let attempt = self
+            .record
+            .as_ref()
+            .map_or(0, |(record, exchanges)| record.len() + exchanges.as_ref().map_or(0, String::len));
+        512 + attempt
+    }
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<()>, Failure> {
+        let lease = self.settlement.lease;
+        let mut stored = match ledger.stored(lease.message)? {
+            Some(stored)
+                if stored.delivery.state == DeliveryState::Leased && stored.delivery.epoch == lease.epoch =>
+            {
+                stored
+            }
+            _ => return Err(StoreError::Stale(lease).into()),
+        };
+        let called_off = stored.called_off.take();
+        let (delivery, event) =
+            transition::settled(&stored.delivery, &self.settlement, called_off.as_deref());
+        let reference = self.settlement.delivery.reference.as_deref();
+        stored.delivery = delivery;
+        match (&self.record, reference) {
+            (Some((record, exchanges)), _) => {
+                let seq = ledger.next_attempt();
+                ledger
+                    .db
+                    .prepare_cached(
+                        "INSERT INTO attempt(seq, message, previous, reference, record, exchanges) \
+                         VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                    )?
+                    .execute((
+                        seq,
+                        lease.message.as_i64(),
+                        stored.last_attempt,
+                        reference,
+                        record,
+                        exchanges,
+                    ))?;
+                stored.last_attempt = Some(seq);
+            }
+            // There is no attempt to find it by.
+            (None, Some(reference)) => super::terms::insert_reference(&ledger.db, reference, lease.message)?,
+            (None, None) => {}
+        }
+        ledger.save(&stored)?;
+        if let Some(event) = event {
+            ledger.event(lease.message, &event)?;
+        }
+        Ok(Progress::Done(()))
+    }
+}
+
+/// Moves the work of a lane that the configuration no longer has.
+pub(super) struct Relane {
+    pub(super) from: Lane,
+    pub(super) to: Lane,
+    pub(super) limit: usize,
+}
+
+/// Rows moved in one call at most, whatever was asked for.
+const RELANED: usize = 5_000;
+
+impl Verb for Relane {
+    type Output = usize;
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<usize>, Failure> {
+        let Some(from) = ledger.names.number(&ledger.db, Kind::Lane, &self.from.to_string())? else {
+            return Ok(Progress::Done(0));
+        };
+        let to = ledger.names.intern(&ledger.db, Kind::Lane, &self.to.to_string())?;
+        let limit = self.limit.min(RELANED);
+        let mut rows: Vec<(i64, i64, Option<i64>)> = Vec::new();
+        for sql in [
+            "SELECT id, location, route FROM delivery INDEXED BY ready WHERE queue = 1 AND lane = ?1 LIMIT ?2",
+            "SELECT id, location, route FROM delivery INDEXED BY later WHERE queue = 2 AND lane = ?1 LIMIT ?2",
+            "SELECT id, location, route FROM delivery INDEXED BY parked WHERE queue = 3 AND lane = ?1 LIMIT ?2",
+        ] {
+            let mut statement = ledger.db.prepare_cached(sql)?;
+            let found = statement.query_map((from, (limit - rows.len()) as i64), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+            for row in found {
+                rows.push(row?);
+            }
+        }
+        for (id, location, route) in &rows {
+            let queue = ledger.place(*location, *route, Timestamp::default(), Timestamp::default());
+            ledger.db
+                .prepare_cached(
+                    "UPDATE delivery SET lane = ?2, queue = ?3, due_at = min(due_at, changed_at) WHERE id = ?1",
+                )?
+                .execute((id, to, queue as i64))?;
+            let was = Counted { state: DeliveryState::Scheduled, location: *location, lane: Some(from) };
+            ledger.tally.moved(was, Counted { lane: Some(to), ..was });
+        }
+        Ok(Progress::Done(rows.len()))
+    }
+}
+
+/// Voids the leases of a process that is gone.
+pub(super) struct Recover {
+    now: Timestamp,
+    done: (usize, usize),
+    next: (usize, usize),
+}
+
+impl Recover {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { now, done: (0, 0), next: (0, 0) }
+    }
+}
+
+/// Leases voided in one bite.
+const RECOVERED: usize = 1_000;
+
+impl Verb for Recover {
+    type Output = (usize, usize);
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<(usize, usize)>, Failure> {
+        self.next = self.done;
+        for bite in 0.. {
+            if bite == RECOVERED {
+                return Ok(Progress::More);
+            }
+            let leased: Option<i64> = ledger
+                .db
+                .prepare_cached(
+                    "SELECT id FROM delivery INDEXED BY standing \
+                     WHERE state = 2 AND state NOT IN (1, 3, 4) LIMIT 1",
+                )?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            let Some(id) = leased else { break };
+            let Some(mut stored) = ledger.stored(dispatch_model::MessageId::from_i64(id))? else { break };
+            if stored.delivery.marked {
+                self.next.1 += 1
+            } else {
+                self.next.0 += 1
+            };
+            let called_off = stored.called_off.take();
+            let event = transition::recover(&mut stored.delivery, called_off.as_deref(), self.now);
+            ledger.save(&stored)?;
+            ledger.event(stored.delivery.message, &event)?;
+        }
+        Ok(Progress::Done(self.next))
+    }
+
+    fn committed(&mut self) {
+        self.done = self.next;
+    }
+}

@@ -1,0 +1,213 @@
+//! The writer: one thread, one connection, one commit for all that waits.
+//!
+//! ```text
+//! callers -> bounded queue -> [ first, and whatever else waits ] -> BEGIN … COMMIT -> answers
+//! ```
+//! There is no artificial delay: while one group is being synced the next one gathers. Long work takes
+//! a bite a group. When a verb brings the transaction down, it is rolled back and done again without
+//! the culprit; when the disk fails, the store ends, since a failed sync must not be tried again on
+//! the same descriptor.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+
+use super::Shared;
+use super::claim::promote;
+use super::error::{Failure, Trouble};
+use super::ledger::Ledger;
+use super::verb::{Ending, Task};
+
+/// Verbs in one group at most, and the bytes they write: a commit must not take long.
+const GROUP: usize = 512;
+const GROUP_BYTES: usize = 4 << 20;
+
+/// With nothing to do for so long, the search terms are brought up to date.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// Rows moved to *ready* between groups, where a claim left more than it may move itself.
+const PROMOTED: usize = 1_024;
+
+pub(super) struct Writer {
+    ledger: Ledger,
+    shared: Arc<Shared>,
+    queue: Receiver<Box<dyn Task>>,
+    /// Long work that has had its bite of this group and wants another.
+    unfinished: Vec<Box<dyn Task>>,
+}
+
+/// What the writer does next.
+enum Next {
+    Group(Vec<Box<dyn Task>>),
+    Upkeep,
+    End,
+}
+
+impl Writer {
+    pub(super) fn new(ledger: Ledger, shared: Arc<Shared>, queue: Receiver<Box<dyn Task>>) -> Self {
+        shared.set_search_lag(ledger.indexed.lag());
+        Self { ledger, shared, queue, unfinished: Vec::new() }
+    }
+
+    /// Works until every caller is gone.
+    pub(super) fn serve(mut self) {
+        loop {
+            match self.next() {
+                Next::Group(group) => self.work(group),
+                Next::Upkeep => self.work(Vec::new()),
+                Next::End => break,
+            }
+        }
+        let stopping = Ending::Failed(Trouble::Busy("the store is closing".into()));
+        for task in self.unfinished.drain(..) {
+            task.end(&stopping);
+        }
+    }
+
+    fn next(&mut self) -> Next {
+        let mut group = std::mem::take(&mut self.unfinished);
+        let mut weight = 0;
+        if group.is_empty() {
+            let first = if !self.ledger.backlog.is_empty() && !self.shared.is_failed() {
+                match self.queue.try_recv() {
+                    Ok(task) => task,
+                    Err(TryRecvError::Empty) => return Next::Upkeep,
+                    Err(TryRecvError::Disconnected) => return Next::End,
+                }
+            } else if self.ledger.indexed.is_behind() && !self.shared.is_failed() {
+                match self.queue.recv_timeout(IDLE) {
+                    Ok(task) => task,
+                    Err(RecvTimeoutError::Timeout) => return Next::Upkeep,
+                    Err(RecvTimeoutError::Disconnected) => return Next::End,
+                }
+            } else {
+                match self.queue.recv() {
+                    Ok(task) => task,
+                    Err(_) => return Next::End,
+                }
+            };
+            weight += first.weight();
+            group.push(first);
+        }
+        while group.len() < GROUP && weight < GROUP_BYTES {
+            match self.queue.try_recv() {
+                Ok(task) => {
+                    weight += task.weight();
+                    group.push(task);
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    // Nobody will ask for more: long work ends after this bite.
+                    break;
+                }
+            }
+        }
+        if self.shared.is_closing() && group.is_empty() { Next::End } else { Next::Group(group) }
+    }
+
+    /// One group, whatever comes of it: everybody is answered.
+    fn work(&mut self, mut group: Vec<Box<dyn Task>>) {
+        if let Some(detail) = self.shared.failed() {
+            return self.answer(group, &Ending::Failed(Trouble::Fatal(detail)));
+        }
+        self.ledger.no_room = self.shared.space.lock().verdict();
+        let trouble = match self.attempt(&mut group) {
+            Ok(()) => return self.answer(group, &Ending::Committed),
+            Err(trouble) => trouble,
+        };
+        match trouble {
+            Trouble::Full(detail) => {
+                self.shared.space.lock().release_ballast();
+                // What ends work may fit now; nothing new is taken in.
+                self.ledger.no_room = Some(detail.into());
+                match self.attempt(&mut group) {
+                    Ok(()) => self.answer(group, &Ending::Committed),
+                    Err(Trouble::Fatal(detail)) => self.fail(group, detail),
+                    Err(trouble) => self.answer(group, &Ending::Failed(trouble)),
+                }
+            }
+            Trouble::Single(detail) if group.len() > 1 => {
+                tracing::error!(detail, "store.group: a verb failed; its group is done one by one");
+                for task in group {
+                    self.work(vec![task]);
+                }
+            }
+            Trouble::Fatal(detail) => self.fail(group, detail),
+            trouble => self.answer(group, &Ending::Failed(trouble)),
+        }
+    }
+
+    /// Runs a group in one transaction; afterwards all of it holds or nothing.
+    fn attempt(&mut self, group: &mut [Box<dyn Task>]) -> Result<(), Trouble> {
+        // What a panic leaves behind is not used again: the store has failed then.
+        let done = catch_unwind(AssertUnwindSafe(|| self.transaction(group)));
+        let error = match done {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(Trouble::Fatal("the writer met a defect of its own and stopped".into())),
+        };
+        let trouble = Trouble::of(&error);
+        if let Trouble::Fatal(_) = trouble {
+            return Err(trouble);
+        }
+        match self.ledger.roll_back() {
+            Ok(()) => Err(trouble),
+            Err(error) => Err(Trouble::Fatal(format!("{error}, after {trouble:?}"))),
+        }
+    }
+
+    fn transaction(&mut self, group: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {
+        self.ledger.begin()?;
+        #[cfg(test)]
+        self.shared.fault.strike()?;
+        for task in group.iter_mut() {
+            task.run(&mut self.ledger)?;
+        }
+        self.upkeep(group.is_empty())?;
+        self.ledger.commit()?;
+        self.shared.count_group(group.len());
+        self.shared.set_search_lag(self.ledger.indexed.lag());
+        Ok(())
+    }
+
+    /// What nobody asked for and has to be done: due work to the queues, search terms.
+    fn upkeep(&mut self, idle: bool) -> rusqlite::Result<()> {
+        if let Some((lane, now)) = self.ledger.backlog.pop_first()
+            && promote(&mut self.ledger, lane, now, PROMOTED)?
+        {
+            self.ledger.backlog.insert(lane, now);
+        }
+        if self.ledger.indexed.is_far_behind() || (idle && self.ledger.indexed.is_behind()) {
+            let mut indexed = self.ledger.indexed;
+            match indexed.bite(&self.ledger.db) {
+                Ok(()) => self.ledger.indexed = indexed,
+                Err(Failure::Broken(error)) => return Err(error),
+                Err(Failure::Refused(error)) => tracing::error!(%error, "store.terms: not written"),
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, group: Vec<Box<dyn Task>>, ending: &Ending) {
+        for task in group {
+            self.unfinished.extend(task.end(ending));
+        }
+        if self.shared.is_closing() {
+            let stopping = Ending::Failed(Trouble::Busy("the store is closing".into()));
+            for task in self.unfinished.drain(..) {
+                task.end(&stopping);
+            }
+        }
+    }
+
+    /// The end: nothing is written any more, not even as the connection closes.
+    fn fail(&mut self, group: Vec<Box<dyn Task>>, detail: String) {
+        tracing::error!(detail, "store.failed: stop and start again from disk");
+        let _ = self.ledger.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        self.shared.fail(detail.clone());
+        self.answer(group, &Ending::Failed(Trouble::Fatal(detail)));
+    }
+}

@@ -1,0 +1,117 @@
+//! Real servers written by others, for what our own catchers cannot prove: that a client and a
+//! server by different authors agree.
+//!
+//! `cargo xtask test` installs them under `target/counterparts`; tests that need them are marked
+//! `#[ignore]`, so that a plain `cargo test` on a new machine says what it left out.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::{Home, Identity, Log, Mail, free_port, until_some};
+
+/// A Node server reads a description of 2 MB before it listens.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Where they are installed.
+pub struct Counterparts {
+    folder: PathBuf,
+}
+
+/// One of them, running.
+pub struct Counterpart {
+    /// Where it listens on 127.0.0.1.
+    pub port: u16,
+    /// What it says.
+    pub log: Log,
+    _child: Child,
+}
+
+impl Counterparts {
+    /// Those installed beside the running program.
+    pub fn find() -> anyhow::Result<Self> {
+        let this = std::env::current_exe().context("finding the running program")?;
+        let target = this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+        let folder = target.context("not run from a cargo target folder")?.join("counterparts");
+        ensure!(folder.is_dir(), "{} is missing: `cargo xtask test` installs it", folder.display());
+        Ok(Self { folder })
+    }
+
+    /// aiosmtpd: wants STARTTLS and this login; answers recipients as told.
+    pub async fn smtp(
+        &self,
+        home: &Home,
+        identity: &Identity,
+        (user, password): (&str, &str),
+        replies: &Value,
+    ) -> anyhow::Result<Counterpart> {
+        let (certificate, key) = identity.write(home.path())?;
+        let port = free_port();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts/smtp_server.py");
+        let mut command = Command::new(self.folder.join("python/bin/python"));
+        command.arg(script).arg(port.to_string()).arg(certificate).arg(key).args([user, password]);
+        command.arg(replies.to_string());
+        let server = Counterpart::start(command, port)?;
+        server.log.wait_for("READY", STARTS_WITHIN).await.with_context(|| server.log.text())?;
+        Ok(server)
+    }
+
+    /// Twilio's official description under Prism, which refuses what the description refuses.
+    pub async fn twilio(&self, home: &Home) -> anyhow::Result<Counterpart> {
+        let modules = self.folder.join("node_modules");
+        let described = modules.join("@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json");
+        let mut description: Value = serde_json::from_slice(&std::fs::read(&described)?)?;
+        let path = "/paths/~12010-04-01~1Accounts~1{AccountSid}~1Messages.json/post";
+        let content = format!("{path}/requestBody/content/application~1x-www-form-urlencoded");
+        let form = description.pointer_mut(&content).context("the description has no message to create")?;
+        // The description does not say how an array is written in a form; Twilio repeats the key.
+        form["encoding"] = json!({ "MediaUrl": { "style": "form", "explode": true } });
+        let copy = home.write("twilio.json", description.to_string())?;
+        let port = free_port();
+        let mut command = Command::new("/usr/bin/env");
+        command.args(["node"]).arg(modules.join("@stoplight/prism-cli/dist/index.js"));
+        command.args(["mock", "-h", "127.0.0.1", "-p", &port.to_string()]).arg(copy);
+        let server = Counterpart::start(command, port)?;
+        let listening = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok().map(drop);
+        let up = until_some("Prism to listen", STARTS_WITHIN, listening).await;
+        up.with_context(|| server.log.text())?;
+        Ok(server)
+    }
+}
+
+impl Counterpart {
+    fn start(mut command: Command, port: u16) -> anyhow::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+        let log = Log::default();
+        log.follow(child.stdout.take().context("standard output is piped")?);
+        log.follow(child.stderr.take().context("standard error is piped")?);
+        Ok(Self { port, log, _child: child })
+    }
+
+    /// The mails that aiosmtpd took.
+    pub fn mails(&self) -> Vec<Mail> {
+        let lines = self.log.lines();
+        let mails = lines.iter().filter_map(|line| line.strip_prefix("MAIL "));
+        mails
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .map(|mail| read_mail(&mail))
+            .collect()
+    }
+}
+
+fn read_mail(mail: &Value) -> Mail {
+    let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+    let to = mail["to"].as_array().cloned().unwrap_or_default();
+    Mail {
+        from: text("from"),
+        to: to.iter().filter_map(|to| to.as_str().map(str::to_owned)).collect(),
+        data: text("data"),
+        tls: mail["tls"] == true,
+        user: mail["user"].as_str().map(str::to_owned),
+    }
+}

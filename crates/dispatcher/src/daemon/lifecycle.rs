@@ -1,0 +1,92 @@
+//! Signals, and how the daemon ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_engine::Engine;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::task::TaskTracker;
+
+use super::supervisor::DaemonSupervisor;
+use super::watch::Watch;
+use crate::exit::Failure;
+
+/// After the drain, tasks that were told to stop get this long: they only have answers left to write.
+const JOIN: Duration = Duration::from_secs(5);
+
+/// Why serving ended.
+pub(crate) enum Ended {
+    /// A signal asked for it.
+    Asked(&'static str),
+    /// The store cannot be trusted any more.
+    Failed(String),
+}
+
+impl Ended {
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Asked(signal) => signal,
+            Self::Failed(why) => why,
+        }
+    }
+}
+
+/// Waits for the end, and reloads meanwhile.
+pub(crate) async fn serve(engine: &Engine, supervisor: &Arc<DaemonSupervisor>) -> Ended {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        return Ended::Failed("signals cannot be received".to_owned());
+    };
+    let mut watch = Watch::start(&supervisor.watched());
+    let mut fatal = engine.fatal();
+    loop {
+        let changed = tokio::select! {
+            _ = terminate.recv() => return Ended::Asked("SIGTERM"),
+            _ = interrupt.recv() => return Ended::Asked("SIGINT"),
+            why = failure(&mut fatal) => return Ended::Failed(why),
+            _ = hangup.recv() => "SIGHUP",
+            () = watch.changed() => "a file was saved",
+        };
+        tracing::info!(because = changed, "config.reloading");
+        supervisor.reload_now().await;
+        watch.follow(&supervisor.watched());
+    }
+}
+
+async fn failure(fatal: &mut tokio::sync::watch::Receiver<Option<String>>) -> String {
+    match fatal.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_default(),
+        Err(_) => "the engine stopped".to_owned(),
+    }
+}
+
+/// Lets running attempts end within their bound. A second signal cuts it short: what was promised is on disk.
+pub(crate) async fn drain(engine: &Engine, bound: Duration) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        drained = engine.drain(bound) => {
+            tracing::info!(finished = drained.finished, broken_off = drained.broken_off, "daemon.drained");
+            Ok(())
+        }
+        () = either(&mut terminate, &mut interrupt) => {
+            Err(Failure::Aborted("a second signal cut the drain short; what was accepted is on disk".to_owned()))
+        }
+    }
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+/// Waits for the tasks that were told to stop.
+pub(crate) async fn join(tasks: &TaskTracker) -> Result<(), Failure> {
+    if tokio::time::timeout(JOIN, tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = tasks.len(), "daemon.tasks_left: they end with the process");
+    }
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! From the configuration to what the engine works by: plugins loaded, settings checked, grants decided.
+//!
+//! Two keys open a capability: the plugin asks (`check` says which hosts given settings need), the
+//! operator grants. Bundled plugins are granted what they ask; one from elsewhere gets what its
+//! `[plugins.NAME]` says and not more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dispatch_config::{Backend as BackendConfig, Config, Diagnostic, Loaded, Overlay as OverlayConfig};
+use dispatch_engine::{
+    Backend, BackendSetup, Grants, Limits, Network, Overlay, Rate, Relay, RelayTls, Setup,
+};
+use dispatch_model::{Asks, BackendName, Description, Lane};
+use dispatch_plugins::PluginHost;
+
+use crate::bundled;
+use dispatch_admin::BackendRow;
+
+/// The plugin that is a dry run: what it takes never counts as delivered.
+const DRY_RUN: &str = "log";
+
+/// What a configuration becomes.
+pub(crate) struct Built {
+    pub(crate) setup: Setup,
+    /// The backends as `dispatcher backends` shows them.
+    pub(crate) rows: Vec<BackendRow>,
+}
+
+/// Builds it, or says all that is wrong.
+pub(crate) async fn build(
+    loaded: &Loaded,
+    host: &Arc<PluginHost>,
+    generation: u64,
+) -> Result<Built, Vec<Diagnostic>> {
+    let mut builder = Builder { loaded, host, problems: Vec::new(), plugins: HashMap::new() };
+    let mut backends = HashMap::new();
+    let mut overlays = HashMap::new();
+    let mut rows = Vec::new();
+    for (name, backend) in &loaded.config.backends {
+        let Some(setup) = builder.backend(name, backend).await else { continue };
+        let before = overlays.len();
+        builder.overlays(name, backend, &setup.plugin, &mut overlays).await;
+        rows.push(row(&setup, backend, overlays.len() - before));
+        backends.insert(name.clone(), Arc::new(setup));
+    }
+    if !builder.problems.is_empty() {
+        return Err(builder.problems);
+    }
+    let policies =
+        loaded.config.routes.iter().map(|route| (route.rule.name.clone(), route.policy.clone())).collect();
+    let setup = Setup {
+        generation,
+        router: loaded.router.clone(),
+        policies,
+        backends,
+        overlays,
+        public_url: loaded.config.server.public_url.clone(),
+    };
+    Ok(Built { setup, rows })
+}
+
+struct Builder<'a> {
+    loaded: &'a Loaded,
+    host: &'a Arc<PluginHost>,
+    problems: Vec<Diagnostic>,
+    /// Loaded once each; `None` after a failure that has been reported.
+    plugins: HashMap<String, Option<Arc<dyn Backend>>>,
+}
+
+impl Builder<'_> {
+    fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    fn problem(&mut self, path: &str, message: impl Into<String>, hint: Option<String>) {
+        self.problems.push(self.loaded.document.diagnostic(path, message, hint));
+    }
+
+    async fn plugin(&mut self, backend: &BackendName, name: &str) -> Option<Arc<dyn Backend>> {
+        if let Some(known) = self.plugins.get(name) {
+            return known.clone();
+        }
+        let plugin = self.load(backend, name).await;
+        self.plugins.insert(name.to_owned(), plugin.clone());
+        plugin
+    }
+
+    async fn load(&mut self, backend: &BackendName, name: &str) -> Option<Arc<dyn Backend>> {
+        let (path, bytes) = match self.config().plugins.get(name) {
+            Some(plugin) => {
+                let path = format!("plugins.{name}.file");
+                let (file, pinned) = (plugin.file.clone(), plugin.sha256.clone());
+                let bytes = match tokio::fs::read(&file).await {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        self.problem(&path, format!("{}: {error}", file.display()), None);
+                        return None;
+                    }
+                };
+                let digest = hex(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref());
+                if pinned.is_some_and(|pinned| pinned != digest) {
+                    let message =
+                        format!("{} is not the pinned file: its sha256 is {digest}", file.display());
+                    let hint = "pin this digest only if you trust the new file".to_owned();
+                    self.problem(&format!("plugins.{name}.sha256"), message, Some(hint));
+                    return None;
+                }
+                (path, bytes)
+            }
+            None => match bundled::find(name) {
+                Some(plugin) => (format!("backends.{backend}.plugin"), plugin.wasm.to_vec()),
+                None => {
+                    let hint = if bundled::PLUGINS.is_empty() {
+                        "this dispatcher was built without bundled plugins: build it after `cargo xtask plugins`".to_owned()
+                    } else {
+                        format!("write [plugins.{name}] with its file")
+                    };
+                    self.problem(
+                        &format!("backends.{backend}.plugin"),
+                        format!("there is no plugin {name}"),
+                        Some(hint),
+                    );
+                    return None;
+                }
+            },
+        };
+        match self.host.load(name, bytes).await {
+            Ok(plugin) => Some(plugin),
+            Err(error) => {
+                self.problem(&path, format!("plugin {name} cannot be used: {error}"), None);
+                None
+            }
+        }
+    }
+
+    async fn backend(&mut self, name: &BackendName, backend: &BackendConfig) -> Option<BackendSetup> {
+        let plugin = self.plugin(name, &backend.plugin).await?;
+        let description = plugin.description().clone();
+        self.secrets(name, backend, &description);
+        let path = format!("backends.{name}");
+        let settings: Arc<str> = json(&backend.settings);
+        let asks = self.check(&path, &plugin, &settings).await?;
+        let secrets = &backend.secrets;
+        let owner = Lane::shared(name.clone());
+        let grants = self.grants(&path, backend, &owner, &asks, secrets, backend.relay.as_ref())?;
+        Some(BackendSetup {
+            name: name.clone(),
+            dry_run: description.name == DRY_RUN,
+            plugin,
+            settings,
+            grants: Arc::new(grants),
+            limits: limits(backend),
+        })
+    }
+
+    /// Every overlay is checked as it will be used: merged.
+    async fn overlays(
+        &mut self,
+        name: &BackendName,
+        backend: &BackendConfig,
+        plugin: &Arc<dyn Backend>,
+        into: &mut HashMap<(BackendName, dispatch_model::LocationId), Arc<Overlay>>,
+    ) {
+        let config = &self.loaded.config;
+        for (id, location) in &config.locations {
+            let Some((_, overlay)) = location.backends.iter().find(|(of, _)| of == name) else { continue };
+            let path = format!("locations.{id}.backends.{name}");
+            let settings: Arc<str> = json(&backend.settings_with(overlay));
+            let Some(asks) = self.check(&path, plugin, &settings).await else { continue };
+            if let Some(overlay) = self.overlay(&path, (name, backend), id, overlay, settings, &asks) {
+                into.insert((name.clone(), id.clone()), Arc::new(overlay));
+            }
+        }
+    }
+
+    fn overlay(
+        &mut self,
+        path: &str,
+        (name, backend): (&BackendName, &BackendConfig),
+        location: &dispatch_model::LocationId,
+        overlay: &OverlayConfig,
+        settings: Arc<str>,
+        asks: &Asks,
+    ) -> Option<Overlay> {
+        let own_lane = overlay.has_credentials();
+        let owner = Lane { backend: name.clone(), location: own_lane.then(|| location.clone()) };
+        let secrets = backend.secrets_with(overlay);
+        let relay = overlay.relay.as_deref().or(backend.relay.as_ref());
+        let grants = self.grants(path, backend, &owner, asks, &secrets, relay)?;
+        Some(Overlay { settings, grants: Arc::new(grants), own_lane })
+    }
+
+    async fn check(&mut self, path: &str, plugin: &Arc<dyn Backend>, settings: &str) -> Option<Asks> {
+        match plugin.check(settings).await {
+            Ok(Ok(asks)) => Some(asks),
+            Ok(Err(found)) => {
+                for problem in found {
+                    let dot = if problem.path.is_empty() { "" } else { "." };
+                    self.problem(&format!("{path}.settings{dot}{}", problem.path), problem.message, None);
+                }
+                None
+            }
+            Err(fault) => {
+                self.problem(path, format!("the plugin failed while checking these settings: {fault}"), None);
+                None
+            }
+        }
+    }
+
+    fn secrets(&mut self, name: &BackendName, backend: &BackendConfig, description: &Description) {
+        let path = format!("backends.{name}.secrets");
+        let overlaid = |secret: &str| {
+            self.config().locations.values().any(|location| {
+                location.backends.iter().any(|(of, overlay)| {
+                    of == name && overlay.secrets.iter().any(|(key, _)| **key == *secret)
+                })
+            })
+        };
+        let missing: Vec<_> = description
+            .secrets
+            .iter()
+            .filter(|ask| {
+                ask.required && !backend.secrets.contains_key(ask.name.as_str()) && !overlaid(&ask.name)
+            })
+            .cloned()
+            .collect();
+        for ask in missing {
+            let message = format!("the secret {} is missing: {}", ask.name, ask.summary);
+            let hint = format!("secrets = {{ {} = {{ env = \"…\" }} }}", ask.name);
+            self.problem(&path, message, Some(hint));
+        }
+        let known: Vec<&str> = description.secrets.iter().map(|ask| ask.name.as_str()).collect();
+        // A plugin that names none takes any: `http` uses whatever its template names.
+        if known.is_empty() {
+            return;
+        }
+        for given in backend.secrets.keys() {
+            if !known.contains(&&**given) {
+                let message =
+                    format!("plugin {} has no secret {given}: it has {}", backend.plugin, known.join(", "));
+                self.problem(&format!("{path}.{given}"), message, None);
+            }
+        }
+    }
+
+    fn grants(
+        &mut self,
+        path: &str,
+        backend: &BackendConfig,
+        owner: &Lane,
+        asks: &Asks,
+        secrets: &BTreeMap<Arc<str>, dispatch_config::ResolvedSecret>,
+        relay: Option<&dispatch_config::Relay>,
+    ) -> Option<Grants> {
+        let elsewhere = self.config().plugins.get(&backend.plugin).cloned();
+        let mut hosts = asks.hosts.clone();
+        let mut reveal = Vec::new();
+        if let Some(plugin) = elsewhere {
+            let more: Vec<String> =
+                asks.hosts.iter().filter(|host| !plugin.hosts.contains(host)).cloned().collect();
+            if !more.is_empty() {
+                let list = more
+                    .iter()
+                    .chain(&plugin.hosts)
+                    .map(|host| format!("{host:?}"))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let message = format!(
+                    "plugin {} asks for hosts that are not granted: {}",
+                    backend.plugin,
+                    more.join(", ")
+                );
+                self.problem(
+                    &format!("plugins.{}.hosts", backend.plugin),
+                    message,
+                    Some(format!("if you trust it with them: hosts = [{list}]")),
+                );
+                return None;
+            }
+            hosts = plugin.hosts;
+            reveal = plugin.reveal;
+        }
+        if asks.relay && relay.is_none() {
+            let hint = "relay = { host = \"…\", port = 587, tls = \"starttls\", user = \"…\", password = { env = \"…\" } }";
+            self.problem(
+                path,
+                format!("plugin {} needs a mail relay", backend.plugin),
+                Some(hint.to_owned()),
+            );
+            return None;
+        }
+        Some(Grants {
+            owner: owner.to_string(),
+            hosts,
+            private_networks: backend
+                .private_networks
+                .iter()
+                .map(|network| Network { address: network.address, prefix: network.prefix })
+                .collect(),
+            plaintext: backend.plaintext,
+            secrets: secrets.iter().map(|(name, secret)| (name.to_string(), secret.value.clone())).collect(),
+            reveal,
+            relay: relay.map(relay_grant),
+        })
+    }
+}
+
+fn relay_grant(relay: &dispatch_config::Relay) -> Relay {
+    Relay {
+        host: relay.host.clone(),
+        port: relay.port,
+        tls: match relay.tls {
+            dispatch_config::RelayTls::StartTls => RelayTls::StartTls,
+            dispatch_config::RelayTls::Implicit => RelayTls::Implicit,
+            dispatch_config::RelayTls::None => RelayTls::None,
+        },
+        user: relay.user.clone(),
+        password: relay.password.as_ref().map(|password| password.value.clone()),
+        hello: relay.hello.clone(),
+    }
+}
+
+fn limits(backend: &BackendConfig) -> Limits {
+    let limits = &backend.limits;
+    Limits {
+        rate: limits.rate.map(|rate| Rate { count: rate.count, per: rate.per }),
+        concurrency: limits.concurrency,
+        timeout: limits.timeout,
+        pause_max: limits.pause_max,
+        breaker_failures: limits.breaker_failures,
+        breaker_open: limits.breaker_open,
+        attachment_bytes_max: limits.attachments_max,
+    }
+}
+
+fn row(setup: &BackendSetup, backend: &BackendConfig, overlays: usize) -> BackendRow {
+    let description = setup.plugin.description();
+    BackendRow {
+        name: setup.name.clone(),
+        plugin: backend.plugin.clone(),
+        version: description.version.clone(),
+        digest: setup.plugin.digest().to_owned(),
+        channels: description.channels.iter().map(ToString::to_string).collect(),
+        rate: setup
+            .limits
+            .rate
+            .map(|rate| format!("{}/{}", rate.count, humantime::format_duration(rate.per))),
+        concurrency: setup.limits.concurrency,
+        overlays,
+    }
+}
+
+/// The files of plugins from elsewhere.
+pub(crate) fn plugin_files(config: &Config) -> Vec<PathBuf> {
+    config.plugins.values().map(|plugin| plugin.file.clone()).collect()
+}
+
+fn json(settings: &serde_json::Map<String, serde_json::Value>) -> Arc<str> {
+    serde_json::to_string(settings).expect("a map of JSON is JSON").into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

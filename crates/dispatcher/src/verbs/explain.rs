@@ -1,0 +1,170 @@
+//! `explain`: how a webhook would be routed and what would be sent, by the very code that does it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use dispatch_engine::{ChainLink, Engine, EngineConfig, EngineDeps, Explanation, FirstStep, LaneState};
+use dispatch_model::{Action, Clock as _, Message, MessageId, Piece, Step};
+use dispatch_routing::Verdict;
+use dispatch_store::MemoryStore;
+
+use super::{Place, send};
+use crate::cli::ExplainArgs;
+use crate::clock::SystemClock;
+use crate::exit::Failure;
+use crate::{configuration, daemon, setup};
+
+/// Of a body, this much is shown.
+const BODY_SHOWN: usize = 2000;
+
+pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Failure> {
+    let loaded = configuration::load(&configuration::inputs(&place.config, BTreeMap::new()))?;
+    let clock = SystemClock::start();
+    let body = send::read_body(&args.file)?;
+    let source = match &args.source {
+        None => loaded.config.sources.first(),
+        Some(name) => loaded.config.sources.iter().find(|source| source.name.as_str() == name),
+    }
+    .ok_or_else(|| Failure::Refused("the configuration has no such source".to_owned()))?;
+    let submission = daemon::read_webhook(&body, source, clock.now())
+        .map_err(|why| Failure::Refused(format!("{}: {why}", args.file.display())))?;
+    let message = Message { id: MessageId::first_at(clock.now()), submission };
+
+    let host = daemon::plugin_host(&loaded.config)?;
+    let built = setup::build(&loaded, &host, 0).await.map_err(|problems| {
+        configuration::print(&problems);
+        Failure::Config(configuration::summary(&problems))
+    })?;
+    // The engine as production runs it, over an empty store and with nothing to send by.
+    let engine = Engine::start(EngineDeps {
+        store: Arc::new(MemoryStore::new()),
+        egress: Arc::new(dispatch_egress::CassetteEgress::new([])),
+        clock: Arc::new(clock),
+        setup: built.setup,
+        seed: 0,
+        config: EngineConfig::default(),
+    })
+    .await
+    .map_err(|error| Failure::Refused(error.to_string()))?;
+    let explanation = engine.explain(&message).await;
+    place.show(&explanation, |explanation| text(&message, explanation))
+}
+
+fn text(message: &Message, explanation: &Explanation) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{} to {} at location {}",
+        message.channel(),
+        message.recipients().join(", "),
+        message.location
+    );
+    let routing = &explanation.routing;
+    let _ = writeln!(text, "\nRoutes tried, in order:");
+    if routing.skipped > 0 {
+        let _ = writeln!(text, "  ({} for other locations or channels are left out)", routing.skipped);
+    }
+    for tried in &routing.tried {
+        match &tried.verdict {
+            Verdict::Matched { by } => {
+                let _ = writeln!(text, "  + {}: matches by {by}", tried.route);
+            }
+            Verdict::Other { because } => {
+                let _ = writeln!(text, "  - {}: {because}", tried.route);
+            }
+        }
+    }
+    if let Some(dead) = &explanation.dead {
+        let _ = write!(text, "\nIt would be a dead letter: {dead}");
+        return text;
+    }
+    let _ = writeln!(text, "\nBackends, in the order they are tried:");
+    for (number, link) in explanation.chain.iter().enumerate() {
+        let _ = writeln!(text, "  {}. {}", number + 1, chain_link(link));
+    }
+    match &explanation.first {
+        None => text.push_str("\nNone of them would be tried now."),
+        Some(FirstStep::Fault(fault)) => {
+            let _ = write!(text, "\nThe plugin fails: {fault}");
+        }
+        Some(FirstStep::Step(step)) => first_step(&mut text, step),
+    }
+    text.trim_end().to_owned()
+}
+
+fn chain_link(link: &ChainLink) -> String {
+    let mut words = link.backend.to_string();
+    if let Some(plugin) = &link.plugin {
+        let _ = write!(words, " ({plugin})");
+    }
+    if link.overlay {
+        words.push_str(", with settings of this location");
+    }
+    if link.dry_run {
+        words.push_str(", a dry run");
+    }
+    match &link.availability {
+        LaneState::Open => {}
+        LaneState::Paused(until) => {
+            let _ = write!(words, ", paused until {}: {}", until.until, until.reason);
+        }
+        LaneState::Broken(until) => {
+            let _ = write!(words, ", out of service until {}: {}", until.until, until.reason);
+        }
+        LaneState::Suspended => words.push_str(", suspended"),
+        LaneState::Gone => words.push_str(", not configured"),
+    }
+    words
+}
+
+fn first_step(text: &mut String, step: &Step) {
+    match step {
+        Step::Done(outcome) => {
+            let _ = write!(text, "\nNothing would be sent: the plugin says {} at once", outcome.kind());
+            if let Some(reason) = outcome.reason() {
+                let _ = write!(text, " ({reason})");
+            }
+        }
+        Step::Ask(ask) => match &ask.action {
+            Action::Http(request) => {
+                let _ = writeln!(text, "\nIt would be sent:\n  {} {}", request.method, pieces(&request.url));
+                for header in &request.headers {
+                    let _ = writeln!(text, "  {}: {}", header.name, pieces(&header.value));
+                }
+                body(text, &request.body);
+            }
+            Action::Mail(mail) => {
+                let _ = writeln!(
+                    text,
+                    "\nIt would be handed to the relay:\n  from {}\n  to {}",
+                    mail.sender,
+                    mail.recipients.join(", ")
+                );
+                body(text, &mail.body);
+            }
+        },
+    }
+}
+
+fn body(text: &mut String, of: &[Piece]) {
+    let whole = pieces(of).replace('\r', "");
+    let mut shown: String = whole.chars().take(BODY_SHOWN).collect();
+    if shown.len() < whole.len() {
+        let _ = write!(shown, "\n… ({} bytes in all)", whole.len());
+    }
+    if !shown.is_empty() {
+        let _ = write!(text, "\n{}", shown.lines().map(|line| format!("  {line}\n")).collect::<String>());
+    }
+}
+
+/// What the guest wrote; what the host puts in is named.
+fn pieces(of: &[Piece]) -> String {
+    of.iter()
+        .map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes.to_text(),
+            Piece::Attachment { index, .. } => format!("«attachment {index}»"),
+            Piece::Secret { name, .. } => format!("«secret {name}»"),
+        })
+        .collect()
+}

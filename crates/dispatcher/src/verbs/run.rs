@@ -1,0 +1,33 @@
+//! `run`: the daemon.
+
+use std::collections::BTreeMap;
+
+use dispatch_config::LogFormat as ConfiguredFormat;
+
+use super::Place;
+use crate::cli::{LogFormat, RunArgs};
+use crate::exit::Failure;
+use crate::{configuration, daemon, logging};
+
+pub(super) fn run(place: &Place, args: &RunArgs) -> Result<(), Failure> {
+    let mut flags = BTreeMap::new();
+    if !args.listen.is_empty() {
+        flags.insert("server.listen".to_owned(), args.listen.join(","));
+    }
+    let inputs = configuration::inputs(&place.config, flags);
+    let loaded = configuration::load(&inputs)?;
+    let format = args.log_format.unwrap_or(match loaded.config.log.format {
+        ConfiguredFormat::Auto => LogFormat::Auto,
+        ConfiguredFormat::Text => LogFormat::Text,
+        ConfiguredFormat::Json => LogFormat::Json,
+    });
+    logging::start(format, &loaded.config.log.level).map_err(Failure::Config)?;
+    for warning in &loaded.warnings {
+        tracing::warn!(path = warning.path, "config.warning: {}", warning.message);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async { daemon::Daemon::build(inputs, loaded).await?.run().await });
+    // What is still running after the drain was told to stop and did not: it ends with the process.
+    runtime.shutdown_background();
+    ended
+}

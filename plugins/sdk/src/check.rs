@@ -1,0 +1,138 @@
+//! Checking settings: everything wrong with them at once, each with its path.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Asks, Plugin, Problem, repair};
+
+/// Collects what settings ask for and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Check {
+    asks: Asks,
+    problems: Vec<Problem>,
+    /// Paths that are reported already; what stands there now is a stand-in.
+    repaired: Vec<String>,
+}
+
+impl Check {
+    /// Something is wrong at `path` (dots between; empty for the whole). Say what to write instead.
+    pub fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        let path = path.into();
+        if !self.repaired.iter().any(|known| repair::below(&path, known)) {
+            self.problems.push(Problem { path, message: message.into() });
+        }
+    }
+
+    /// A problem unless `right`.
+    pub fn that(&mut self, right: bool, path: impl Into<String>, message: impl Into<String>) {
+        if !right {
+            self.problem(path, message);
+        }
+    }
+
+    /// Requests go to this host: `api.example.com`.
+    pub fn host(&mut self, host: impl Into<String>) {
+        let host = host.into();
+        if !self.asks.hosts.contains(&host) {
+            self.asks.hosts.push(host);
+        }
+    }
+
+    /// Requests go to the host of this URL, which stands at `path`; a problem where it is no `http(s)` URL.
+    pub fn url(&mut self, path: &str, url: &str) {
+        match host_of(url) {
+            Some(host) => self.host(host),
+            None => self.problem(path, "not a URL; write it like https://api.example.com"),
+        }
+    }
+
+    /// A mail relay is needed.
+    pub fn relay(&mut self) {
+        self.asks.relay = true;
+    }
+
+    /// These settings use this secret.
+    pub fn secret(&mut self, name: impl Into<String>) {
+        let name = name.into();
+        if !self.asks.secrets.contains(&name) {
+            self.asks.secrets.push(name);
+        }
+    }
+
+    fn finish(self) -> Result<Asks, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self.asks) } else { Err(self.problems) }
+    }
+}
+
+/// Runs a plugin's check over settings as JSON, as the host does.
+///
+/// # Errors
+/// All problems: those of shape, found by serde, and those of sense, found by the plugin.
+pub fn check<P: Plugin>(settings: &str) -> Result<Asks, Vec<Problem>> {
+    let whole = |message: String| vec![Problem { path: String::new(), message }];
+    let value: Value = serde_json::from_str(settings).map_err(|error| whole(format!("not JSON: {error}")))?;
+    if !value.is_object() {
+        return Err(whole("settings are a table of names and values".into()));
+    }
+    let repaired = repair::read::<P::Settings>(value);
+    let mut check = Check {
+        repaired: repaired.problems.iter().map(|problem| problem.path.clone()).collect(),
+        problems: repaired.problems,
+        ..Check::default()
+    };
+    if let Some(settings) = repaired.settings {
+        P::check(&settings, &mut check);
+    }
+    check.finish()
+}
+
+/// Reads settings that have passed `check`.
+///
+/// # Errors
+/// The first problem, with its path.
+pub fn settings<S: DeserializeOwned>(json: &str) -> Result<S, String> {
+    let value: Value = serde_json::from_str(json).map_err(|error| format!("not JSON: {error}"))?;
+    // By way of a value, as `check` reads them: what has passed there is read here, and by the same code.
+    repair::attempt(&value).map_err(|mistake| mistake.to_string())
+}
+
+/// The host name of an `http(s)` URL, without port and in lower case; none where it is no such URL.
+pub fn host_of(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#']).next()?;
+    // `https://api.example.com@evil.example` goes to the latter: no user part, no doubt.
+    if authority.contains('@') {
+        return None;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => &authority[..=rest.find(']')? + 1],
+        None => authority.split(':').next()?,
+    };
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    (!host.is_empty() && host.bytes().all(good)).then(|| host.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        let table = [
+            ("https://api.Example.com/v1?x=1", Some("api.example.com")),
+            ("http://127.0.0.1:8080", Some("127.0.0.1")),
+            ("https://[::1]:443/x", Some("[::1]")),
+            ("https://a@b.example/", None),
+            ("https://a\\b/", None),
+            ("ftp://a.example", None),
+            ("https:///x", None),
+            ("api.example.com", None),
+        ];
+        for (url, host) in table {
+            assert_eq!(host_of(url).as_deref(), host, "{url}");
+        }
+    }
+}

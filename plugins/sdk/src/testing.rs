@@ -1,0 +1,169 @@
+//! For a plugin's own tests, which run natively: messages and contexts to start from, and a stand-in for the host.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::{Attachment, AttachmentFile, Channel, Context, Message, Pair, Response};
+
+/// When tests happen: 2026-11-22 00:00:00 UTC, in milliseconds since the Unix epoch.
+pub const NOW_MS: u64 = 1_795_305_600_000;
+
+/// A context with these settings, given as JSON.
+///
+/// # Panics
+/// Where the settings cannot be read.
+pub fn context<S: serde::de::DeserializeOwned>(settings: serde_json::Value) -> Context<S> {
+    Context {
+        settings: crate::settings(&settings.to_string()).expect("the test's settings can be read"),
+        now_ms: NOW_MS,
+        deadline_ms: NOW_MS + 30_000,
+        number: 1,
+        idempotency_key: "01hzy3k9q8w7e-1".into(),
+        callback_url: None,
+    }
+}
+
+/// An SMS to this number with this text.
+pub fn sms(to: &str, text: &str) -> Message {
+    Message {
+        id: "01hzy3k9q8w7e".into(),
+        channel: Channel::Sms,
+        location: "GKAWb4yu7A4LSc0skQ6g".into(),
+        contact: Some("GKBhT6BfwY9mjzXAU3sq".into()),
+        to: vec![to.into()],
+        cc: Vec::new(),
+        bcc: Vec::new(),
+        sender: None,
+        text: Some(text.into()),
+        subject: None,
+        html: None,
+        in_reply_to: None,
+        attachments: Vec::new(),
+        extra: Vec::new(),
+    }
+}
+
+/// A mail to this address.
+pub fn email(sender: &str, to: &str, subject: &str, html: &str) -> Message {
+    Message {
+        channel: Channel::Email,
+        sender: Some(sender.into()),
+        text: None,
+        subject: Some(subject.into()),
+        html: Some(html.into()),
+        ..sms(to, "")
+    }
+}
+
+/// An attachment that the provider fetches.
+pub fn link(url: &str) -> Attachment {
+    Attachment { url: url.into(), file: None }
+}
+
+/// An attachment that the host has fetched.
+pub fn file(name: &str, media_type: &str, size: u64) -> Attachment {
+    Attachment {
+        url: format!("https://files.example.com/{name}"),
+        file: Some(AttachmentFile { name: name.into(), media_type: media_type.into(), size }),
+    }
+}
+
+/// An HTTP answer.
+pub fn response(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
+    Response {
+        status,
+        headers: headers
+            .iter()
+            .map(|(name, value)| Pair { name: (*name).into(), value: (*value).into() })
+            .collect(),
+        body: body.as_ref().to_vec(),
+        truncated: false,
+        at_ms: NOW_MS,
+    }
+}
+
+#[derive(Default)]
+struct Standing {
+    secrets: BTreeMap<String, String>,
+    revealed: Vec<String>,
+    verified: u32,
+    lines: Vec<String>,
+}
+
+thread_local! {
+    // The real host has one instance a call; a test has one thread.
+    static HOST: RefCell<Standing> = RefCell::default();
+}
+
+/// Sets the secrets that the host has in this test.
+pub fn set_secrets(secrets: &[(&str, &str)]) {
+    HOST.with_borrow_mut(|host| {
+        host.secrets = secrets.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        host.revealed.clear();
+        host.verified = 0;
+    });
+}
+
+/// Allows the plugin to read these secrets in this test.
+pub fn set_revealed(names: &[&str]) {
+    HOST.with_borrow_mut(|host| host.revealed = names.iter().map(|name| (*name).into()).collect());
+}
+
+/// The lines logged since the last call in this test, as `level: message`.
+pub fn take_log() -> Vec<String> {
+    HOST.with_borrow_mut(|host| std::mem::take(&mut host.lines))
+}
+
+pub(crate) mod imp {
+    use hmac::{Hmac, Mac};
+
+    use super::HOST;
+    use crate::log::Level;
+    use crate::secrets::{Algorithm, SecretError};
+
+    pub(crate) fn write(level: Level, message: &str) {
+        let line = format!("{level:?}: {message}").to_lowercase();
+        HOST.with_borrow_mut(|host| host.lines.push(line));
+    }
+
+    pub(crate) fn hmac(name: &str, algorithm: Algorithm, data: &[u8]) -> Result<Vec<u8>, SecretError> {
+        macro_rules! digest {
+            ($hash:ty, $key:expr) => {{
+                let mut mac = Hmac::<$hash>::new_from_slice($key).expect("HMAC takes keys of any length");
+                mac.update(data);
+                mac.finalize().into_bytes().to_vec()
+            }};
+        }
+        let key = HOST.with_borrow(|host| host.secrets.get(name).cloned()).ok_or(SecretError::Unknown)?;
+        let key = key.as_bytes();
+        Ok(match algorithm {
+            Algorithm::HmacSha1 => digest!(sha1::Sha1, key),
+            Algorithm::HmacSha256 => digest!(sha2::Sha256, key),
+            Algorithm::HmacSha512 => digest!(sha2::Sha512, key),
+        })
+    }
+
+    pub(crate) fn verify(
+        name: &str,
+        algorithm: Algorithm,
+        data: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, SecretError> {
+        let right = hmac(name, algorithm, data)?;
+        HOST.with_borrow_mut(|host| {
+            host.verified += 1;
+            if host.verified > 16 { Err(SecretError::TooMany) } else { Ok(right == signature) }
+        })
+    }
+
+    pub(crate) fn reveal(name: &str) -> Result<String, SecretError> {
+        HOST.with_borrow(|host| {
+            let secret = host.secrets.get(name).ok_or(SecretError::Unknown)?;
+            if host.revealed.iter().any(|granted| granted == name) {
+                Ok(secret.clone())
+            } else {
+                Err(SecretError::NotGranted)
+            }
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Addresses as people write them, read strictly: what is doubtful is refused and never guessed.
+
+/// An address with the name that stands before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mailbox {
+    pub(crate) name: Option<String>,
+    pub(crate) address: String,
+}
+
+impl Mailbox {
+    /// Reads `a@b`, `<a@b>`, `Name <a@b>` or `"Last, First" <a@b>`.
+    ///
+    /// # Errors
+    /// What is wrong, for a person.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        if text.chars().any(char::is_control) {
+            return Err("it has a control character or a line end in it");
+        }
+        let (name, address) = match text.strip_suffix('>') {
+            Some(start) => start.rsplit_once('<').ok_or("it has a > and no <")?,
+            None => ("", text),
+        };
+        let address = plain(address.trim())?;
+        let name = unquoted(name.trim());
+        Ok(Self { name: (!name.is_empty()).then_some(name), address })
+    }
+
+    /// What comes after the `@`, in lower case.
+    pub(crate) fn domain(&self) -> String {
+        self.address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
+    }
+}
+
+/// A plain address: the part before the `@` of unquoted characters, the one after it a host name.
+fn plain(address: &str) -> Result<String, &'static str> {
+    let (local, domain) = address.rsplit_once('@').ok_or("it has no @")?;
+    if !address.is_ascii() {
+        return Err("it has letters beyond ASCII, which many relays refuse: write the domain as xn--...");
+    }
+    let atom = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
+    if local.is_empty() || local.len() > 64 || !local.bytes().all(atom) {
+        return Err("the part before the @ is empty, too long, or has characters that do not belong there");
+    }
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        (1..=63).contains(&bytes.len())
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'_')
+            && bytes.first() != Some(&b'-')
+            && bytes.last() != Some(&b'-')
+    };
+    if domain.len() > 253 || !domain.split('.').all(label) {
+        return Err("the part after the @ is not a host name");
+    }
+    Ok(address.to_owned())
+}
+
+/// The name without its quotes.
+fn unquoted(name: &str) -> String {
+    let Some(inside) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return name.to_owned();
+    };
+    let mut out = String::with_capacity(inside.len());
+    let mut escaped = false;
+    for c in inside.chars() {
+        if c == '\\' && !escaped {
+            escaped = true;
+        } else {
+            out.push(c);
+            escaped = false;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes() {
+        let table = [
+            ("a@b.example", None, "a@b.example"),
+            (" <a@b.example> ", None, "a@b.example"),
+            ("Ana Pérez <ana+x@b.example>", Some("Ana Pérez"), "ana+x@b.example"),
+            ("Pérez, Ana <a@b>", Some("Pérez, Ana"), "a@b"),
+            (r#""Pérez, \"La\" Ana" <a@b>"#, Some(r#"Pérez, "La" Ana"#), "a@b"),
+            ("a <b> <c@d.example>", Some("a <b>"), "c@d.example"),
+        ];
+        for (text, name, address) in table {
+            let mailbox = Mailbox::parse(text).expect(text);
+            assert_eq!((mailbox.name.as_deref(), mailbox.address.as_str()), (name, address), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address() {
+        for text in [
+            "",
+            "@",
+            "a@",
+            "@b",
+            "a b@c.example",
+            "a@b..c",
+            "a@-b.c",
+            "a@b c",
+            "a@b>",
+            "x <a@b",
+            "a@b\r\nBcc: c@d",
+            "a@b\nx",
+            "a@b\0",
+            "\"a b\"@c.example",
+            "ñ@b.example",
+            "a@ñ.example",
+            "a@b,c@d",
+            "a@b;c@d",
+            "<a@b><c@d",
+            "a@[127.0.0.1]",
+        ] {
+            assert!(Mailbox::parse(text).is_err(), "{text:?}");
+        }
+        assert!(Mailbox::parse(&format!("{}@b.example", "a".repeat(65))).is_err());
+    }
+}

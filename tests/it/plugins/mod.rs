@@ -1,0 +1,105 @@
+//! The plugin host with built guests: what `cargo xtask plugins` made, no daemon around it.
+
+mod calls;
+mod faults;
+mod isolation;
+mod loading;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_engine::{Backend, Grants};
+use dispatch_model::{
+    Ask, Content, Context, LocationId, Message, MessageId, PhoneNumber, Secret, SmsContent, SourceName, Step,
+    Submission, Timestamp,
+};
+use dispatch_plugins::{HostConfig, Plugin, PluginHost};
+
+/// A guest: a bundled one by its name, or one of `fixtures/`.
+fn guest(name: &str) -> Vec<u8> {
+    let file = dist().join(format!("{name}.wasm"));
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", file.display()))
+}
+
+/// Where the built guests are.
+fn dist() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|folder| folder.join("plugins/dist"))
+        .find(|folder| folder.is_dir())
+        .expect("no plugins/dist; run `cargo xtask plugins`")
+}
+
+/// Bounds small enough for tests to reach.
+fn config() -> HostConfig {
+    HostConfig { deadline: Duration::from_millis(100), memory_max: 16 << 20, ..HostConfig::default() }
+}
+
+fn host() -> Arc<PluginHost> {
+    PluginHost::new(config()).expect("a host")
+}
+
+async fn load(host: &Arc<PluginHost>, name: &str) -> Arc<Plugin> {
+    host.load(name, guest(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn context(settings: &str) -> Context {
+    let now = Timestamp::from_millis(1_795_000_000_000);
+    Context {
+        settings: settings.into(),
+        now,
+        deadline: now.plus(Duration::from_secs(15)),
+        number: 1,
+        idempotency_key: "1h7x2k9qzr4mb-0".to_owned(),
+        callback_url: Some("https://d.example.com/callbacks/t0k3n".to_owned()),
+    }
+}
+
+fn sms(text: &str) -> Message {
+    Message {
+        id: MessageId::first_at(Timestamp::from_millis(1_795_000_000_000)),
+        submission: Submission {
+            source: SourceName::from("highlevel"),
+            location: LocationId::from("GKAWb4yu7A4LSc0skQ6g"),
+            external_id: "KRIUtKAiRZRQUyyLDS4X".to_owned(),
+            contact: None,
+            received_at: Timestamp::from_millis(1_795_000_000_000),
+            content: Content::Sms(SmsContent {
+                to: PhoneNumber {
+                    original: "5512345678".to_owned(),
+                    e164: Some("+525512345678".to_owned()),
+                },
+                text: text.to_owned(),
+            }),
+            attachments: Vec::new(),
+            extra: serde_json::Map::new(),
+            problem: None,
+        },
+    }
+}
+
+/// Grants with secrets of these names and values.
+fn grants(secrets: &[(&str, &str)]) -> Grants {
+    Grants {
+        owner: "backend".to_owned(),
+        secrets: secrets
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)))
+            .collect(),
+        ..Grants::default()
+    }
+}
+
+/// `deliver` of a fixture guest, whose settings are empty.
+async fn deliver(plugin: &Plugin, text: &str) -> Result<Step, dispatch_model::Fault> {
+    plugin.deliver(&context("{}"), &sms(text), &grants(&[])).await
+}
+
+#[track_caller]
+fn asked(step: Step) -> Ask {
+    match step {
+        Step::Ask(ask) => ask,
+        Step::Done(outcome) => panic!("it asks nothing: {outcome:?}"),
+    }
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask test`: everything that shows that dispatcher works.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::command::{self, cargo, root, target, xtask};
+use crate::counterparts;
+
+/// The flags of `test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leave out the tests against servers written by others (aiosmtpd, Prism), and install none
+    #[arg(long)]
+    fast: bool,
+    /// Only tests whose name contains this
+    filter: Option<String>,
+}
+
+/// Builds what the tests need, then runs all of them, the next kind even if one failed.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    // The binary embeds the plugins: they come first, or the daemon under test has none.
+    report.must("plugins", || command::run(xtask()?.arg("plugins")))?;
+    if !args.fast {
+        report.must("counterparts", counterparts::install)?;
+    }
+    // Tests of one package do not build another's binary; and always the whole workspace, since a
+    // part of it would be built with other features and compiled twice.
+    report.must("build", || command::run(cargo().args(["build", "--workspace", "--bins"])))?;
+
+    report.try_("guests, natively", || command::run(guests().args(["test", "--quiet"]).args(&args.filter)));
+    let host = ["test", "--workspace", "--no-fail-fast"];
+    report.try_("host and end to end", || command::run(cargo().args(host).args(&args.filter)));
+    if !args.fast {
+        let real = ["test", "--workspace", "--test", "it"];
+        report.try_("real counterparts", || {
+            command::run(cargo().args(real).args(&args.filter).args(["--", "--ignored"]))
+        });
+    }
+    report.close(args.fast)
+}
+
+/// cargo in the guests' workspace, compiling for this machine.
+fn guests() -> Command {
+    let mut command = cargo();
+    command.current_dir(root().join("plugins"));
+    if let Ok(target) = target() {
+        command.env("CARGO_TARGET_DIR", target.join("guests-native"));
+    }
+    command
+}
+
+/// What was run and how it went.
+#[derive(Default)]
+struct Report {
+    parts: Vec<(&'static str, Duration, Option<anyhow::Error>)>,
+}
+
+impl Report {
+    /// A part without which the rest makes no sense.
+    fn must(&mut self, name: &'static str, part: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let started = Instant::now();
+        part()?;
+        self.parts.push((name, started.elapsed(), None));
+        Ok(())
+    }
+
+    fn try_(&mut self, name: &'static str, part: impl FnOnce() -> anyhow::Result<()>) {
+        let started = Instant::now();
+        let error = part().err();
+        self.parts.push((name, started.elapsed(), error));
+    }
+
+    fn close(self, fast: bool) -> anyhow::Result<()> {
+        println!("\nxtask test");
+        for (name, took, error) in &self.parts {
+            let word = if error.is_none() { "ok" } else { "FAILED" };
+            println!("  {word:<7}{name:<22}{:>7.1} s", took.as_secs_f64());
+        }
+        if fast {
+            println!("  left out: tests against aiosmtpd and Prism (--fast)");
+        }
+        let failed = self.parts.into_iter().find_map(|(name, _, error)| Some(error?.context(name)));
+        failed.map_or(Ok(()), Err)
+    }
+}
