@@ -6,6 +6,7 @@
 mod backup;
 mod crash;
 mod drain;
+mod examples;
 mod exit_codes;
 mod fixtures;
 mod hostile_input;

@@ -69,7 +69,7 @@ async fn what_is_the_recipients_fault_is_final() -> anyhow::Result<()> {
 async fn wrong_credentials_break_the_backend_and_fail_over_at_once() -> anyhow::Result<()> {
     let (stage, second) = (Stage::new().await?, second().await?);
     let daemon = stage.start(&chain(&stage, &second, "")).await?;
-    daemon.expect_error("breaker").expect_error("account");
+    daemon.expect_error("lane.changed");
     stage.sms.always(Answer::twilio_error(401, 20003, "Authenticate"));
     daemon.send(&text(LOCATION, "locked-out", "+15864603685")).await?;
     let message = daemon.wait_state("locked-out", "accepted", SOON).await?;

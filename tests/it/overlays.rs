@@ -50,7 +50,7 @@ async fn a_clients_locked_account_is_not_everybodys() -> anyhow::Result<()> {
         stage.home.file("acme-token").display()
     );
     let daemon = stage.start(&(stage.plain() + &overlay)).await?;
-    daemon.expect_error("breaker").expect_error("account");
+    daemon.expect_error("lane.changed");
     stage.sms.next(Answer::twilio_error(401, 20003, "Authenticate"));
     daemon.send(&text(LOCATION, "locked", "+15864603685")).await?;
     stage.sms.wait_for(1, SOON).await?;

@@ -45,7 +45,7 @@ async fn saving_the_file_applies_it() -> anyhow::Result<()> {
 async fn a_wrong_file_changes_nothing_and_is_shown() -> anyhow::Result<()> {
     let (stage, other) = (Stage::new().await?, other_provider().await?);
     let daemon = stage.start(&config(&stage, &other, "texts")).await?;
-    daemon.expect_error("reload").expect_error("config");
+    daemon.expect_error("config.refused");
     stage.home.configure(&config(&stage, &other, "a-backend-that-is-not"))?;
     daemon.hang_up()?;
     until("the refusal to be shown", SOON, async || {

@@ -9,7 +9,7 @@ async fn no_secret_no_text_and_no_address_is_logged() -> anyhow::Result<()> {
     let stage = Stage::new().await?;
     let loud = format!("\n[log]\nlevel = \"debug\"\n{}", stage.plain());
     let daemon = stage.start(&loud).await?;
-    daemon.expect_error("breaker").expect_error("account");
+    daemon.expect_error("lane.changed");
     // The ways that write most: a success, a refusal in the provider's words, a wrong login.
     stage.sms.next(Answer::twilio_created());
     stage.sms.next(Answer::twilio_error(400, 21211, "The 'To' number +15864603686 is not valid"));

@@ -89,7 +89,7 @@ async fn each_refusal_is_what_it_is() -> anyhow::Result<()> {
 async fn a_wrong_password_is_the_accounts_fault() -> anyhow::Result<()> {
     let stage = Stage::new().await?;
     let (daemon, server) = begin(&stage, "not-the-password", &json!({})).await?;
-    daemon.expect_error("breaker").expect_error("account");
+    daemon.expect_error("lane.changed");
     daemon.send(&mail("locked-out", &["ana@example.com"])).await?;
     let rejected = until_some("the refusal", SOON, async || {
         let message = daemon.message("locked-out").await.ok()?;

@@ -126,7 +126,7 @@ pub(crate) fn http_api(stage: &Stage, url: &str) -> String {
         r#"
 [backends.api]
 plugin = "http"
-settings = {{ url = "{url}/v1/send", method = "POST", json = {{ to = "{{{{to}}}}", text = "{{{{text}}}}" }}, headers = {{ authorization = "Bearer {{{{secret.token}}}}" }}, reference = {{ pointer = "/data/id" }} }}
+settings = {{ url = "{url}/v1/send", credential = {{ bearer = {{ secret = "token" }} }}, body = {{ json = {{ to = "{{to}}", text = "{{text}}" }} }}, answer = {{ reference = {{ pointer = "/data/id" }} }} }}
 secrets = {{ token = {{ file = "{}" }} }}
 private_networks = ["127.0.0.0/8"]
 plaintext = true

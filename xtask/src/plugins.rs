@@ -5,6 +5,8 @@
 //! active toolchain, where rustup brought the target along; or Debian's compiler and library source, from which cargo
 //! builds the standard library itself. Nothing here asks rustup to fetch anything.
 
+mod toolchain;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,11 +16,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-const TARGET: &str = "wasm32-unknown-unknown";
-
-/// What a user without either way is to do.
-const WHAT_TO_INSTALL: &str = "no compiler for wasm32-unknown-unknown: run `rustup target add wasm32-unknown-unknown`, \
-     or as root on Debian `apt-get install rustc-web cargo-web rust-web-src`";
+use toolchain::{TARGET, Way};
 
 /// The first bytes of a component; a core module has `01 00 00 00` in the second half.
 const COMPONENT: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
@@ -45,7 +43,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let way = Way::find(&folder, args.debian)?;
     say(&format!("plugins: {way}"))?;
-    let guests = way.build(&folder)?;
+    let guests = build(&way, &folder)?;
     ensure!(!guests.is_empty(), "the plugins workspace has no guest: a cdylib, or an example that is one");
     let dist = folder.join("dist");
     for (name, wasm) in &guests {
@@ -64,75 +62,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How guests are compiled here.
-enum Way {
-    /// The active toolchain has the target.
-    Toolchain { linker: Linker },
-    /// Debian's compiler builds the standard library from source.
-    Debian { version: String, linker: Linker },
-}
-
-impl std::fmt::Display for Way {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Toolchain { .. } => write!(f, "the active toolchain has {TARGET}"),
-            Self::Debian { version, .. } => {
-                write!(f, "Debian's rustc {version} builds the standard library for {TARGET}")
-            }
-        }
-    }
-}
-
-impl Way {
-    fn find(folder: &Path, debian: bool) -> anyhow::Result<Self> {
-        let linker = Linker::find(folder)?;
-        let sysroot = output(rustc(folder).args(["--print", "sysroot"])).ok();
-        let has_target =
-            |root: &String| Path::new(root).join("lib/rustlib").join(TARGET).join("lib").is_dir();
-        if !debian && sysroot.as_ref().is_some_and(has_target) {
-            return Ok(Self::Toolchain { linker });
-        }
-        if debian_version()?.is_none() {
-            install_debian()?;
-        }
-        match debian_version()? {
-            Some(version) => Ok(Self::Debian { version, linker }),
-            None => bail!(WHAT_TO_INSTALL),
-        }
-    }
-
-    /// Builds all guests; gives back their names in `dist` and where their components lie.
-    fn build(&self, folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-        let mut command = match self {
-            Self::Toolchain { .. } => Command::new("cargo"),
-            Self::Debian { .. } => Command::new("/usr/bin/cargo"),
-        };
-        // Whoever runs xtask has cargo's variables set for the host's workspace; rustup's choice is for that, too.
-        command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        let linker = match self {
-            Self::Toolchain { linker } => linker,
-            Self::Debian { linker, .. } => {
-                // Unset, or Debian's cargo would hand its compiler to rustup's proxy.
-                command.env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC_WRAPPER").env_remove("CARGO");
-                command
-                    .env("RUSTC", "/usr/bin/rustc")
-                    .env("RUSTDOC", "/usr/bin/rustdoc")
-                    // `-Z` is closed in a stable compiler; this opens it for the standard library's build.
-                    .env("RUSTC_BOOTSTRAP", "1");
-                linker
-            }
-        };
-        linker.set(&mut command);
-        command.current_dir(folder).args(["build", "--release", "--workspace", "--lib", "--examples"]);
-        command.args(["--target", TARGET, "--message-format", "json-render-diagnostics"]);
-        command.arg("--target-dir").arg(folder.join("target"));
-        if matches!(self, Self::Debian { .. }) {
-            command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="]);
-        }
-        let done = command.stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
-        ensure!(done.status.success(), "building the guests failed: see above");
-        guests(&String::from_utf8_lossy(&done.stdout))
-    }
+/// Builds all guests; gives back their names in `dist` and where their components lie.
+fn build(way: &Way, folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut command = way.cargo();
+    command.current_dir(folder).args(["build", "--release", "--workspace", "--lib", "--examples"]);
+    command.args(["--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    command.args(way.arguments()).arg("--target-dir").arg(folder.join("target"));
+    let done = command.stderr(std::process::Stdio::inherit()).output().context("starting cargo")?;
+    ensure!(done.status.success(), "building the guests failed: see above");
+    guests(&String::from_utf8_lossy(&done.stdout))
 }
 
 /// The components in cargo's messages: bundled plugins are libraries, fixtures are examples.
@@ -158,109 +96,6 @@ fn guests(messages: &str) -> anyhow::Result<BTreeMap<String, PathBuf>> {
         }
     }
     Ok(guests)
-}
-
-/// The active toolchain's compiler, as the plugins' folder sees it: which one that is depends on where one asks.
-fn rustc(folder: &Path) -> Command {
-    let mut command = Command::new("rustc");
-    command.current_dir(folder);
-    command
-}
-
-/// The linker that makes components: it wraps `wasm-ld` and comes with every rustup toolchain.
-struct Linker {
-    component_ld: PathBuf,
-    wasm_ld: Option<PathBuf>,
-}
-
-impl Linker {
-    fn find(folder: &Path) -> anyhow::Result<Self> {
-        let mut roots = Vec::new();
-        if let Ok(sysroot) = output(rustc(folder).args(["--print", "sysroot"])) {
-            roots.push(PathBuf::from(sysroot));
-        }
-        let rustup = std::env::var_os("RUSTUP_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::home_dir().map(|home| home.join(".rustup")));
-        if let Some(toolchains) = rustup.and_then(|home| std::fs::read_dir(home.join("toolchains")).ok()) {
-            roots.extend(toolchains.flatten().map(|entry| entry.path()));
-        }
-        let host = output(rustc(folder).arg("-vV"))?;
-        let host =
-            host.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names its host")?;
-        let exe = std::env::consts::EXE_SUFFIX;
-        for root in roots {
-            let bin = root.join("lib/rustlib").join(host).join("bin");
-            let component_ld = bin.join(format!("wasm-component-ld{exe}"));
-            if component_ld.is_file() {
-                let wasm_ld = bin.join("gcc-ld").join(format!("wasm-ld{exe}"));
-                return Ok(Self { component_ld, wasm_ld: wasm_ld.is_file().then_some(wasm_ld) });
-            }
-        }
-        if output(Command::new("wasm-component-ld").arg("--version")).is_ok() {
-            return Ok(Self { component_ld: "wasm-component-ld".into(), wasm_ld: None });
-        }
-        bail!("no wasm-component-ld: use a rustup toolchain, or `cargo install wasm-component-ld`")
-    }
-
-    fn set(&self, command: &mut Command) {
-        command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", &self.component_ld);
-        if let Some(wasm_ld) = &self.wasm_ld {
-            let flags = format!("-Clink-arg=--wasm-ld-path={}", wasm_ld.display());
-            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
-        }
-    }
-}
-
-/// The version of Debian's compiler, where all three packages are there; compiler and library source have to be of one
-/// version, or the standard library does not compile.
-fn debian_version() -> anyhow::Result<Option<String>> {
-    let there = Path::new("/usr/bin/rustc").exists() && Path::new("/usr/bin/cargo").exists();
-    if !there {
-        return Ok(None);
-    }
-    let rustc = || {
-        let mut command = Command::new("/usr/bin/rustc");
-        command.env_remove("RUSTUP_TOOLCHAIN");
-        command
-    };
-    let version = output(rustc().arg("-V"))?;
-    let version = version.split(' ').nth(1).context("rustc tells its version")?.to_owned();
-    let sysroot = output(rustc().args(["--print", "sysroot"]))?;
-    let source = Path::new(&sysroot).join("lib/rustlib/src/rust");
-    if !source.join("library/Cargo.lock").exists() {
-        return Ok(None);
-    }
-    let real = source.canonicalize().context("finding the library source")?;
-    ensure!(
-        real.to_string_lossy().contains(&version),
-        "/usr/bin/rustc is {version} and its library source is {}: install one version of rustc-web and rust-web-src",
-        real.display()
-    );
-    Ok(Some(version))
-}
-
-/// Installs Debian's compiler where that is possible.
-fn install_debian() -> anyhow::Result<()> {
-    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
-    if !root || output(Command::new("apt-get").arg("--version")).is_err() {
-        bail!(WHAT_TO_INSTALL);
-    }
-    say("plugins: installing rustc-web, cargo-web and rust-web-src (145 MB)")?;
-    let apt = |arguments: &[&str]| -> anyhow::Result<()> {
-        let status = Command::new("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            // Another package manager may be at work: wait for it.
-            .args(["-o", "DPkg::Lock::Timeout=600", "-qq"])
-            .args(arguments)
-            .stdout(std::process::Stdio::null())
-            .status()
-            .context("starting apt-get")?;
-        ensure!(status.success(), "apt-get {} failed: see above", arguments.join(" "));
-        Ok(())
-    };
-    apt(&["update"])?;
-    apt(&["install", "-y", "--no-install-recommends", "rustc-web", "cargo-web", "rust-web-src"])
 }
 
 /// Written after a whole build: what is older than it is what it was made of.
@@ -337,4 +172,47 @@ fn sha256(bytes: &[u8]) -> String {
 
 fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{line}").context("writing to the terminal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_are_told_from_cargos_messages() {
+        let messages = r#"
+            {"reason":"compiler-artifact","target":{"name":"dispatcher_plugin","kind":["lib"],"crate_types":["lib"]},"filenames":["/t/libdispatcher_plugin.rlib"]}
+            {"reason":"compiler-artifact","target":{"name":"dispatcher_plugin_twilio","kind":["cdylib"],"crate_types":["cdylib"]},"filenames":["/t/dispatcher_plugin_twilio.wasm"]}
+            {"reason":"compiler-artifact","target":{"name":"spin","kind":["example"],"crate_types":["cdylib"]},"filenames":["/t/examples/spin.wasm"]}
+            {"reason":"build-finished","success":true}
+            not json
+        "#;
+        let guests = guests(messages).expect("messages");
+        let found: Vec<(&str, &Path)> =
+            guests.iter().map(|(name, path)| (name.as_str(), path.as_path())).collect();
+        assert_eq!(
+            found,
+            [
+                ("fixtures/spin.wasm", Path::new("/t/examples/spin.wasm")),
+                ("twilio.wasm", Path::new("/t/dispatcher_plugin_twilio.wasm")),
+            ]
+        );
+    }
+
+    #[test]
+    fn dist_is_up_to_date_only_after_its_sources() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("sdk/src")).expect("folders");
+        std::fs::create_dir_all(folder.path().join("dist")).expect("folders");
+        let source = folder.path().join("sdk/src/lib.rs");
+        std::fs::write(&source, "").expect("a source");
+        assert!(check(folder.path()).is_err(), "nothing was built");
+        std::fs::write(folder.path().join("dist").join(STAMP), "").expect("a stamp");
+        let later = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+        check(folder.path()).expect("up to date");
+        let file = std::fs::File::options().write(true).open(&source).expect("the source");
+        file.set_modified(later).expect("a time");
+        let problem = check(folder.path()).expect_err("the source is newer").to_string();
+        assert!(problem.contains("lib.rs"), "{problem}");
+    }
 }

@@ -24,15 +24,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if !args.fast {
         report.must("counterparts", counterparts::install)?;
     }
-    // Tests of one package do not build another's binary; and always the whole workspace, since a
-    // part of it would be built with other features and compiled twice.
-    report.must("build", || command::run(cargo().args(["build", "--workspace", "--bins"])))?;
+    // Tests of one package do not build another's binary, and the end-to-end tests start it. All
+    // targets of the whole workspace: a part would be built with other features, and compiled twice.
+    report.must("build", || command::run(cargo().args(["build", "--workspace", "--all-targets"])))?;
 
     report.try_("guests, natively", || command::run(guests().args(["test", "--quiet"]).args(&args.filter)));
     let host = ["test", "--workspace", "--no-fail-fast"];
     report.try_("host and end to end", || command::run(cargo().args(host).args(&args.filter)));
     if !args.fast {
-        let real = ["test", "--workspace", "--test", "it"];
+        let real = ["test", "--workspace", "--test", "e2e"];
         report.try_("real counterparts", || {
             command::run(cargo().args(real).args(&args.filter).args(["--", "--ignored"]))
         });

@@ -223,7 +223,8 @@ impl Check<'_> {
                 if !config.backends.contains_key(name) {
                     let item =
                         if several { format!("{at}.deliver[{position}]") } else { format!("{at}.deliver") };
-                    self.unknown_backend(&item, name);
+                    let weighted = format!("{item}.backend");
+                    self.unknown_backend(if has(self.root, &weighted) { &weighted } else { &item }, name);
                 }
             }
             let when = &route.rule.when;
@@ -243,7 +244,8 @@ impl Check<'_> {
                 self.error(&format!("{at}.when.{name}"), message, "take it away, or make two routes");
             }
             let retry = &route.policy.retry;
-            if retry.first > retry.max {
+            let half_read = self.problems.spoils(&at) || self.problems.spoils("defaults.route");
+            if retry.first > retry.max && !half_read {
                 self.error(
                     &format!("{at}.retry.first"),
                     "the first wait is longer than the longest",

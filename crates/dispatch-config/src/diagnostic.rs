@@ -86,7 +86,7 @@ impl Diagnostic {
         let mut out = format!(
             "{}{}",
             paint.severity(self.severity, word),
-            paint.wrap("1", &format!(": {}", self.message))
+            paint.wrap("1", &format!(": {}", printable(&self.message)))
         );
         let mut margin = " ".to_owned();
         match &self.place {
@@ -110,7 +110,7 @@ impl Diagnostic {
             None => {}
         }
         if let Some(hint) = &self.hint {
-            out.push_str(&format!("\n{} {hint}", paint.frame(&format!("{margin} = help:"))));
+            out.push_str(&format!("\n{} {}", paint.frame(&format!("{margin} = help:")), printable(hint)));
         }
         out
     }
@@ -120,6 +120,11 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
     }
+}
+
+/// Text without characters that could move the cursor or change colours: keys of a file are anybody's.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The part of a line that is shown.

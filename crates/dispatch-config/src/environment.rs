@@ -99,7 +99,9 @@ impl Laying<'_> {
                 }
             };
             let Some(entry) = table.get_mut(&key) else { unreachable!("entry {at} was just put there") };
-            entry.key_origin = origin;
+            if !matches!(set, Set::Dict(..)) {
+                entry.key_origin = origin;
+            }
             self.value(&mut entry.node, set, below, &path, origin, problems);
         }
     }

@@ -34,6 +34,9 @@ pub(crate) const REFERENCE: &str = include_str!("../../../config/reference.toml"
 /// The name under which the embedded defaults appear in messages.
 const REFERENCE_NAME: &str = "reference.toml (built in)";
 
+/// The number of their layer.
+const BUILT_IN: u16 = 0;
+
 /// All layers as one tree.
 pub(crate) struct Layered {
     pub(crate) root: Node,
@@ -222,8 +225,11 @@ pub(crate) fn merge(base: &mut Node, over: Node, shape: &Shape) {
                     Some(shape) => merge(&mut entry.node, over.node, shape),
                     None => merge(&mut entry.node, over.node, &Shape::Settings),
                 }
-                // The key is shown where it was last written, beside the value that counts.
-                Entry { key_origin: over.key_origin, ..entry }
+                // A value is shown where it was last written; a table where it was first, since that is the one
+                // with most in it. The built-in defaults come before all others and are nobody's.
+                let first = entry.node.table().is_some() && entry.key_origin.layer != BUILT_IN;
+                let key_origin = if first { entry.key_origin } else { over.key_origin };
+                Entry { key_origin, ..entry }
             });
         }
         (base_value, over_value) => {

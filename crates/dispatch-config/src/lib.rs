@@ -25,6 +25,8 @@ mod origins;
 mod parse;
 mod problems;
 mod reading;
+#[cfg(test)]
+mod reference;
 mod region;
 mod route_tests;
 mod schema;

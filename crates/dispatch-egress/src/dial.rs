@@ -76,7 +76,6 @@ impl Dialer {
                 Ok(Ok(stream)) => {
                     // Requests are written whole: waiting to fill a segment only delays the last one.
                     let _ = stream.set_nodelay(true);
-                    metrics::counter!("dispatcher_egress_connections_opened_total").increment(1);
                     return Ok(Tap::new(stream, peer));
                 }
                 Ok(Err(error)) => last = Some(error),

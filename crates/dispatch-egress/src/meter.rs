@@ -6,12 +6,29 @@ use std::time::Duration;
 use dispatch_engine::{FetchError, Spooled};
 use dispatch_model::{Action, Reply};
 
-/// An action was taken.
-pub(crate) fn action(owner: &str, action: &Action, reply: &Reply, took: Duration) {
-    let kind = match action {
+/// A connection was opened. Hands back the counters of bytes in and out, so that reading and writing need not
+/// look them up each time.
+pub(crate) fn connection_opened() -> (metrics::Counter, metrics::Counter) {
+    metrics::counter!("dispatcher_egress_connections_opened_total").increment(1);
+    let bytes = |direction| metrics::counter!("dispatcher_egress_bytes_total", "direction" => direction);
+    (bytes("in"), bytes("out"))
+}
+
+/// The span around an action.
+pub(crate) fn span(owner: &str, action: &Action) -> tracing::Span {
+    tracing::debug_span!("egress.perform", owner, kind = kind(action))
+}
+
+fn kind(action: &Action) -> &'static str {
+    match action {
         Action::Http(_) => "http",
         Action::Mail(_) => "mail",
-    };
+    }
+}
+
+/// An action was taken.
+pub(crate) fn action(owner: &str, action: &Action, reply: &Reply, took: Duration) {
+    let kind = kind(action);
     let result = match reply {
         Reply::Http(response) => status_class(response.status),
         Reply::Mail(mail) => status_class(mail.reply.code),

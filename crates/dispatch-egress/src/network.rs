@@ -9,6 +9,7 @@ use dispatch_engine::{Call, Egress, FetchBounds, FetchError, Spooled};
 use dispatch_model::{Action, Clock, Reply};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 
 use crate::config::EgressConfig;
 use crate::credential::Credentials;
@@ -129,7 +130,9 @@ impl Egress for NetworkEgress {
     async fn perform(&self, action: &Action, call: &Call<'_>) -> Reply {
         let begun = Instant::now();
         let mut progress = Progress::new();
-        let taken = timeout_at(call.deadline.into(), self.take(action, call, &mut progress)).await;
+        let taking =
+            self.take(action, call, &mut progress).instrument(meter::span(&call.grants.owner, action));
+        let taken = timeout_at(call.deadline.into(), taking).await;
         let reply = match taken {
             Ok(Ok(reply)) => reply,
             Ok(Err(failure)) => progress.failed(failure),

@@ -16,17 +16,21 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::meter;
+
 /// The socket and its count.
-#[derive(Debug)]
 pub(crate) struct Tap {
     stream: TcpStream,
     peer: SocketAddr,
     written: AtomicU64,
+    bytes_in: metrics::Counter,
+    bytes_out: metrics::Counter,
 }
 
 impl Tap {
     pub(crate) fn new(stream: TcpStream, peer: SocketAddr) -> Arc<Self> {
-        Arc::new(Self { stream, peer, written: AtomicU64::new(0) })
+        let (bytes_in, bytes_out) = meter::connection_opened();
+        Arc::new(Self { stream, peer, written: AtomicU64::new(0), bytes_in, bytes_out })
     }
 
     /// Bytes that the kernel took.
@@ -57,21 +61,21 @@ impl Tap {
 
     fn count(&self, bytes: usize) -> usize {
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.bytes_out.increment(bytes as u64);
         bytes
     }
 }
 
 /// The reading and writing half of a [`Tap`].
-#[derive(Debug)]
 pub(crate) struct Tapped(pub(crate) Arc<Tap>);
 
 impl AsyncRead for Tapped {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.stream.poll_read_ready(cx))?;
-            match self.0.stream.try_read(buf.initialize_unfilled()) {
+            match self.0.stream.try_read_buf(buf) {
                 Ok(read) => {
-                    buf.advance(read);
+                    self.0.bytes_in.increment(read as u64);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -47,6 +47,10 @@ pub(crate) async fn shape(
     let mut shaped = (**message).clone();
     if let Some(remaining) = &delivery.remaining {
         narrow(&mut shaped.submission.content, remaining);
+        if shaped.recipients().is_empty() {
+            let reason = Reason::new("no-recipient", "none of those it is still to go to is a recipient");
+            return Err(Outcome::Rejected { kind: Rejection::Recipient, reason });
+        }
     }
     let mut left_out = Vec::new();
     let files = choose(core, means, &mut shaped, &mut left_out).await;

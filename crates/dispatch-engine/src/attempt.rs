@@ -90,19 +90,20 @@ pub(crate) async fn first_attempt(
     planned: Delivery,
     slot: Slot,
 ) {
-    let id = message.id;
-    attempt_first(&core, setup, message, planned, slot).await;
-    core.planning.lock().remove(&id);
+    if let Some((attempt, step)) = plan_and_claim(&core, setup, message, planned, slot).await {
+        attempt.run(step).await;
+    }
 }
 
-async fn attempt_first(
+async fn plan_and_claim(
     core: &Arc<Core>,
     setup: Arc<Setup>,
     message: Arc<Message>,
     mut planned: Delivery,
     slot: Slot,
-) {
-    let Some(means) = Means::of(&setup, &planned) else { return core.rescan() };
+) -> Option<(Attempt, Result<Next<Outcome>, Fault>)> {
+    let id = message.id;
+    let means = Means::of(&setup, &planned)?;
     let shaped = shape(core, &means, &mut planned, &message).await;
     let mut attempt = Attempt::begin(core, &setup, means, message, planned, slot);
     let step = attempt.first_step(shaped).await;
@@ -110,19 +111,25 @@ async fn attempt_first(
     let claim = if delivers { FirstClaim::LeaseMarked } else { FirstClaim::Lease };
     let recipient = attempt.slot.recipient;
     let plan = Planned { delivery: attempt.delivery.clone(), recipient, claim };
-    match core.store.plan(vec![plan]).await.map(|leases| leases.into_iter().next().flatten()) {
+    let written = core.store.plan(vec![plan]).await;
+    core.planning.lock().remove(&id);
+    match written.map(|leases| leases.into_iter().next().flatten()) {
         Ok(Some(lease)) => {
             attempt.delivery.state = DeliveryState::Leased;
             attempt.delivery.epoch = lease.epoch;
             attempt.delivery.marked = delivers;
             attempt.marked = delivers;
-            attempt.run(step).await;
+            Some((attempt, step))
         }
         // Cancelled meanwhile, or its route or location was suspended: then it waits in its lane.
-        Ok(None) => attempt.slot.gate.tell(attempt.delivery.due_at),
+        Ok(None) => {
+            attempt.slot.gate.tell(attempt.delivery.due_at);
+            None
+        }
         Err(error) => {
             core.store_failed("planning", &error);
             rescan_later(core);
+            None
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) const STEPS_MAX: u32 = 8;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// What a plugin wants next.
+#[expect(clippy::large_enum_variant, reason = "one at a time and at once taken apart: a box would cost more")]
 pub(crate) enum Next<T> {
     /// An action.
     Ask(Ask),

@@ -24,6 +24,9 @@ use crate::gate::Gate;
 use crate::meters::Meters;
 use crate::{BackendSetup, Egress, EngineConfig, Limits, Setup};
 
+/// A store that refuses is logged once in so many milliseconds: every lane asks it again each second.
+const REFUSAL_EVERY_MS: i64 = 5000;
+
 /// What all parts of the engine share.
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
@@ -54,6 +57,7 @@ pub(crate) struct Core {
     pub(crate) attempts: AtomicUsize,
     pub(crate) broken_off: AtomicUsize,
     last_settled: AtomicI64,
+    refusal_logged: AtomicI64,
     seed: u64,
     gates: RwLock<AHashMap<Lane, Arc<Gate>>>,
     meters: Mutex<AHashMap<BackendName, Arc<Meters>>>,
@@ -97,6 +101,7 @@ impl Core {
             attempts: AtomicUsize::new(0),
             broken_off: AtomicUsize::new(0),
             last_settled: AtomicI64::new(i64::MIN),
+            refusal_logged: AtomicI64::new(i64::MIN),
             seed: parts.seed,
             gates: RwLock::default(),
             meters: Mutex::default(),
@@ -124,9 +129,13 @@ impl Core {
                 .entry(lane.backend.clone())
                 .or_insert_with(|| Arc::new(Meters::new(&lane.backend))),
         );
-        let gate = Arc::new(Gate::new(lane.clone(), meters));
-        self.configure(&gate, &self.setup.load());
-        Arc::clone(self.gates.write().entry(lane.clone()).or_insert(gate))
+        let mut gates = self.gates.write();
+        Arc::clone(gates.entry(lane.clone()).or_insert_with(|| {
+            let gate = Arc::new(Gate::new(lane.clone(), meters));
+            // Under the lock: a reload at this moment either is seen here or finds the gate there.
+            self.configure(&gate, &self.setup.load());
+            gate
+        }))
     }
 
     /// All gates.
@@ -238,7 +247,12 @@ impl Core {
             }
             self.stop.cancel();
         } else {
-            tracing::warn!(doing, error = %error, "engine.store_refused");
+            let now = self.now().as_millis();
+            let last = self.refusal_logged.load(Ordering::Relaxed);
+            if now.saturating_sub(last) >= REFUSAL_EVERY_MS {
+                self.refusal_logged.store(now, Ordering::Relaxed);
+                tracing::warn!(doing, error = %error, "engine.store_refused");
+            }
         }
     }
 }

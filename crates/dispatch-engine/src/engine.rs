@@ -256,6 +256,14 @@ impl Engine {
     }
 }
 
+/// An engine that nobody holds any more stops: what it had under way is recovered at the next start.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.core.stop.cancel();
+        self.core.abort.cancel();
+    }
+}
+
 /// Whether settings, secrets or plugin of a lane differ between two setups.
 fn changed(old: &Setup, new: &Setup, lane: &Lane) -> bool {
     let of = |setup: &Setup| {

@@ -98,7 +98,8 @@ mod tests {
         let accepted = || Outcome::Accepted(Acceptance::default());
         let rejected = || Outcome::Rejected { kind: Rejection::Sender, reason: reason() };
         let unknown = || Outcome::Unknown { reason: reason() };
-        let cases: &[(&[(Effect, Reply)], Outcome, &str)] = &[
+        type Case<'a> = (&'a [(Effect, Reply)], Outcome, &'a str);
+        let cases: &[Case<'_>] = &[
             (&[], deferred(), "deferred"),
             (&[], unknown(), "deferred"),
             (&[(Delivers, answer(503))], deferred(), "deferred"),

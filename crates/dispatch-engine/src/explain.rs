@@ -27,7 +27,7 @@ pub struct Explanation {
 #[serde(rename_all = "kebab-case")]
 pub enum FirstStep {
     /// The step. Where the plugin wants attachments' content, nothing was fetched for it.
-    Step(Step),
+    Step(Box<Step>),
     /// The host ended the plugin's call.
     Fault(Fault),
 }
@@ -115,7 +115,7 @@ async fn first_step(
     let means = Means::of(setup, &delivery)?;
     let context = means.context(setup, &delivery, now);
     Some(match means.backend.plugin.deliver(&context, message, &means.grants).await {
-        Ok(step) => FirstStep::Step(step),
+        Ok(step) => FirstStep::Step(Box::new(step)),
         Err(fault) => FirstStep::Fault(fault),
     })
 }

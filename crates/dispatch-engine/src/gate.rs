@@ -6,23 +6,25 @@
 //! backend cannot be had is *swept* instead: its deliveries are claimed without slots and tokens, only to
 //! be moved on to the next backend of their chains.
 
+mod inner;
+mod turn;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_model::{Access, Lane, LaneEffect, LocationId, Timestamp};
-use dispatch_store::{Claims, LaneRecord, RecipientKey};
+use dispatch_model::{Access, Lane, LaneEffect, Timestamp};
+use dispatch_store::{LaneRecord, RecipientKey};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use self::inner::Inner;
+pub(crate) use self::turn::{ClaimTurn, Turn};
 use crate::breaker::{Breaker, Passage};
 use crate::bucket::Bucket;
 use crate::meters::Meters;
 use crate::{BreakerStatus, LaneStatus, Limits, Until};
 
-/// A claim that found due work and could lease none of it (recipients with an attempt under way) is not
-/// repeated before an attempt ends, or this long.
-const RECHECK: Duration = Duration::from_secs(1);
 /// The first pause where the provider throttles and names none; doubles while it goes on.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 
@@ -33,62 +35,6 @@ pub(crate) struct Gate {
     /// Its counters.
     pub(crate) meters: Arc<Meters>,
     inner: Mutex<Inner>,
-}
-
-struct Inner {
-    limits: Limits,
-    configured: bool,
-    suspended: bool,
-    /// The least patience of the routes by which its work may go elsewhere; none where it cannot.
-    siblings: Option<Duration>,
-    in_flight: u32,
-    busy: HashSet<i64>,
-    bucket: Bucket,
-    paused: Option<(Timestamp, String)>,
-    throttles: u32,
-    breaker: Breaker,
-    /// When the first of the waiting work is due, as far as is known.
-    next_due: Option<Timestamp>,
-    /// Fresh messages on their way into the store behind this gate.
-    arriving: usize,
-    /// No claim before then.
-    not_before: Option<Instant>,
-    claiming: bool,
-    /// Raised whenever `next_due` is told from outside: a claim that ran meanwhile may not have seen it.
-    told: u64,
-    after: Option<LocationId>,
-    /// Raised when the lane becomes unavailable; a sweep that moved nothing is not repeated for it.
-    outage: u64,
-    swept: Option<u64>,
-    /// Work may be held back since its recipient has an attempt under way: look when one ends.
-    held_back: bool,
-    /// The timer that the scheduler holds for it.
-    timer: Option<Instant>,
-    /// Whether it is in the scheduler's list already.
-    listed: bool,
-    saving: bool,
-    unsaved: bool,
-}
-
-/// What to do with a lane now.
-pub(crate) enum Turn {
-    /// Claim so.
-    Claim(ClaimTurn),
-    /// Look again then.
-    Wait(Instant),
-    /// Nothing until somebody says so.
-    Idle,
-}
-
-/// A claim with its slots and tokens in hand.
-pub(crate) struct ClaimTurn {
-    pub(crate) want: usize,
-    /// To move work on, not to attempt it.
-    pub(crate) sweep: bool,
-    pub(crate) probe: bool,
-    pub(crate) busy: Arc<HashSet<i64>>,
-    pub(crate) after: Option<LocationId>,
-    told: u64,
 }
 
 impl Gate {
@@ -222,103 +168,6 @@ impl Gate {
         self.inner.lock().tell(due);
     }
 
-    /// What to do now. A claim given here must end with [`claimed`](Self::claimed) or
-    /// [`unclaimed`](Self::unclaimed).
-    pub(crate) fn turn(&self, now: Timestamp, batch: usize) -> Turn {
-        let clock = Instant::now();
-        let mut inner = self.inner.lock();
-        if inner.claiming {
-            return Turn::Idle;
-        }
-        let Some(due) = inner.next_due else { return Turn::Idle };
-        if due > now {
-            return Turn::Wait(clock + due.since(now));
-        }
-        if let Some(then) = inner.not_before.filter(|then| *then > clock) {
-            return Turn::Wait(then);
-        }
-        let access = inner.access(now);
-        if inner.sweeps(access, now) {
-            return Turn::Claim(inner.begin_claim(batch, true, false));
-        }
-        match access {
-            Access::Paused(until) | Access::Broken(until) if until > now => {
-                Turn::Wait(clock + until.since(now))
-            }
-            // A probe is under way: its end wakes the lane.
-            Access::Paused(_) | Access::Broken(_) | Access::Suspended | Access::Gone => Turn::Idle,
-            Access::Open => {
-                let slots = inner.free_slots(now).min(batch);
-                if slots == 0 {
-                    return Turn::Idle;
-                }
-                let tokens = inner.bucket.available(clock);
-                if tokens == 0 {
-                    return Turn::Wait(inner.bucket.ready_at(clock));
-                }
-                let want = slots.min(tokens);
-                let probe = inner.breaker.passage(now) == Passage::Probe;
-                inner.bucket.take(want);
-                inner.in_flight += want as u32;
-                if probe {
-                    inner.breaker.begin_probe();
-                }
-                Turn::Claim(inner.begin_claim(want, false, probe))
-            }
-        }
-    }
-
-    /// A claim came back. Slots and tokens that it did not use are free again.
-    pub(crate) fn claimed(&self, turn: &ClaimTurn, claims: &Claims, now: Timestamp) {
-        let mut inner = self.inner.lock();
-        inner.claiming = false;
-        inner.after.clone_from(&claims.after);
-        if !turn.sweep {
-            let unused = turn.want.saturating_sub(claims.claimed.len());
-            inner.in_flight = inner.in_flight.saturating_sub(unused as u32);
-            inner.bucket.give_back(unused);
-            inner.busy.extend(claims.claimed.iter().map(|one| one.recipient.0));
-            if turn.probe && claims.claimed.is_empty() {
-                inner.breaker.end_probe();
-            }
-        }
-        // The store tells nothing of work whose recipient is busy, this claim's own included.
-        inner.held_back = !inner.busy.is_empty();
-        let fruitless = claims.claimed.is_empty();
-        let due = if claims.more { Some(now) } else { claims.next_due };
-        if inner.told == turn.told {
-            inner.next_due = due;
-        } else if let Some(due) = due {
-            inner.next_due = Some(inner.next_due.map_or(due, |known| known.min(due)));
-        }
-        if fruitless && due.is_some_and(|due| due <= now) {
-            inner.not_before = Some(Instant::now() + RECHECK);
-        }
-        if fruitless && turn.sweep {
-            inner.swept = Some(inner.outage);
-        }
-    }
-
-    /// A claim failed: everything is given back, and the next is not before `wait`.
-    pub(crate) fn unclaimed(&self, turn: &ClaimTurn, wait: Duration) {
-        let mut inner = self.inner.lock();
-        inner.claiming = false;
-        if !turn.sweep {
-            inner.in_flight = inner.in_flight.saturating_sub(turn.want as u32);
-            inner.bucket.give_back(turn.want);
-        }
-        if turn.probe {
-            inner.breaker.end_probe();
-        }
-        inner.not_before = Some(Instant::now() + wait);
-    }
-
-    /// A sweep could move nothing: it is not repeated while the lane stays as it is.
-    pub(crate) fn swept_in_vain(&self) {
-        let mut inner = self.inner.lock();
-        inner.swept = Some(inner.outage);
-    }
-
     /// Applies what an attempt means for everybody. The word to log, where the lane changed.
     pub(crate) fn apply(&self, effect: &LaneEffect, probe: bool, now: Timestamp) -> Option<&'static str> {
         let mut inner = self.inner.lock();
@@ -432,66 +281,5 @@ impl Gate {
             suspended: inner.suspended,
             breaker,
         }
-    }
-}
-
-impl Inner {
-    fn access(&self, now: Timestamp) -> Access {
-        if !self.configured {
-            return Access::Gone;
-        }
-        if self.suspended {
-            return Access::Suspended;
-        }
-        match self.breaker.passage(now) {
-            Passage::Shut(until) => return Access::Broken(until),
-            Passage::Probing => return Access::Broken(now),
-            Passage::Free | Passage::Probe => {}
-        }
-        match &self.paused {
-            Some((until, _)) if now < *until => Access::Paused(*until),
-            _ => Access::Open,
-        }
-    }
-
-    fn free_slots(&self, now: Timestamp) -> usize {
-        let all = match self.breaker.passage(now) {
-            Passage::Free => self.limits.concurrency.max(1),
-            Passage::Probe => 1 + self.in_flight,
-            Passage::Probing | Passage::Shut(_) => 0,
-        };
-        all.saturating_sub(self.in_flight) as usize
-    }
-
-    /// Whether its work is to be moved on rather than to wait.
-    fn sweeps(&self, access: Access, now: Timestamp) -> bool {
-        if access == Access::Gone {
-            return true;
-        }
-        let Some(patience) = self.siblings.filter(|_| self.swept != Some(self.outage)) else { return false };
-        match access {
-            Access::Broken(until) => until > now,
-            Access::Paused(until) => until.since(now) > patience,
-            Access::Suspended => true,
-            Access::Open | Access::Gone => false,
-        }
-    }
-
-    fn begin_claim(&mut self, want: usize, sweep: bool, probe: bool) -> ClaimTurn {
-        self.claiming = true;
-        ClaimTurn {
-            want,
-            sweep,
-            probe,
-            busy: Arc::new(self.busy.clone()),
-            after: self.after.clone(),
-            told: self.told,
-        }
-    }
-
-    fn tell(&mut self, due: Timestamp) {
-        self.told += 1;
-        self.next_due = Some(self.next_due.map_or(due, |known| known.min(due)));
-        self.not_before = None;
     }
 }

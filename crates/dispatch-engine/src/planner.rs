@@ -115,13 +115,15 @@ fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut W
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
         let ready = planned.state == DeliveryState::Scheduled && planned.due_at <= now;
-        if ready && !is_suspended(core, &planned) && !fetches(setup, &planned, &message) {
-            if let Some(probe) = gate.try_enter(recipient, now) {
-                let slot = Slot::new(core, gate, recipient, probe);
-                let task = first_attempt(Arc::clone(core), Arc::clone(setup), message, planned, slot);
-                core.tasks.spawn(task);
-                return;
-            }
+        if ready
+            && !is_suspended(core, &planned)
+            && !fetches(setup, &planned, &message)
+            && let Some(probe) = gate.try_enter(recipient, now)
+        {
+            let slot = Slot::new(core, gate, recipient, probe);
+            let task = first_attempt(Arc::clone(core), Arc::clone(setup), message, planned, slot);
+            core.tasks.spawn(task);
+            return;
         }
         gate.arriving();
     }

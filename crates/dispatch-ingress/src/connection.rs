@@ -77,8 +77,8 @@ where
         loop {
             // The timer is only ever moved when it has to be: to an earlier deadline, or when it fires.
             let deadline = progress.deadline(&limits);
-            if deadline.is_some_and(|deadline| deadline < timer.deadline()) {
-                timer.as_mut().reset(deadline.unwrap_or_else(Instant::now));
+            if let Some(earlier) = deadline.filter(|deadline| *deadline < timer.deadline()) {
+                timer.as_mut().reset(earlier);
             }
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;

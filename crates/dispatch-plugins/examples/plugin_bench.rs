@@ -150,11 +150,7 @@ impl Work {
                 secrets: [("auth_token".to_owned(), Secret::new("0123456789abcdef"))].into(),
                 ..Grants::default()
             },
-            failed: Reply::Failed {
-                kind: FailureKind::Timeout,
-                detail: String::new(),
-                may_have_left: false,
-            },
+            failed: Reply::Failed { kind: FailureKind::Timeout, detail: String::new(), may_have_left: false },
             created: Reply::Http(HttpResponse {
                 status: 201,
                 headers: ["content-type", "content-length", "twilio-request-id"]
@@ -258,7 +254,9 @@ fn processor_time() -> Result<Duration, Failure> {
 mod samples {
     use std::sync::{Arc, Mutex};
 
-    use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+    use metrics::{
+        Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    };
 
     use super::HashMap;
 

@@ -76,9 +76,9 @@ impl Crew {
             let _ = send.send(result);
         }));
         // The sender is dropped unsent only by a panic: of the host, since guests trap.
-        receive.await.unwrap_or_else(|_| {
-            Err(Fault::Trap { detail: "the host itself failed in this call".to_owned() })
-        })
+        receive
+            .await
+            .unwrap_or_else(|_| Err(Fault::Trap { detail: "the host itself failed in this call".to_owned() }))
     }
 }
 

@@ -54,13 +54,17 @@ pub enum LoadError {
         found: Vec<String>,
     },
     /// It exports the contract's interface without one of its functions.
-    #[error("its `{EXPORT}` lacks the function `{function}`: build it for the whole world `plugin` of plugins/wit")]
+    #[error(
+        "its `{EXPORT}` lacks the function `{function}`: build it for the whole world `plugin` of plugins/wit"
+    )]
     MissingFunction {
         /// Which.
         function: String,
     },
     /// A function has another shape than the contract's.
-    #[error("its function `{function}` is not the contract's: {detail}; build it from the plugins/wit of this version")]
+    #[error(
+        "its function `{function}` is not the contract's: {detail}; build it from the plugins/wit of this version"
+    )]
     Mismatch {
         /// Which.
         function: String,
@@ -68,7 +72,9 @@ pub enum LoadError {
         detail: String,
     },
     /// Built for another version of the contract.
-    #[error("built for dispatcher:plugin@{found}, this host serves {CONTRACT_VERSION}: build it with the SDK of this version")]
+    #[error(
+        "built for dispatcher:plugin@{found}, this host serves {CONTRACT_VERSION}: build it with the SDK of this version"
+    )]
     OtherVersion {
         /// Which.
         found: String,
@@ -82,7 +88,9 @@ pub enum LoadError {
         fix: &'static str,
     },
     /// Its memory begins beyond the bound.
-    #[error("it begins with {initial} bytes of memory, more than the {limit} allowed: link it with a smaller initial memory, or allow it more")]
+    #[error(
+        "it begins with {initial} bytes of memory, more than the {limit} allowed: link it with a smaller initial memory, or allow it more"
+    )]
     TooHungry {
         /// What it begins with.
         initial: u64,

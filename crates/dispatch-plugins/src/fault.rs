@@ -13,9 +13,7 @@ const DETAIL_MAX: usize = 300;
 /// What ended the call.
 pub(crate) fn classify(error: &wasmtime::Error, state: &CallState, bounds: &CallBounds) -> Fault {
     if error.downcast_ref::<TooLong>().is_some() {
-        return Fault::Deadline {
-            limit_ms: u64::try_from(bounds.deadline.as_millis()).unwrap_or(u64::MAX),
-        };
+        return Fault::Deadline { limit_ms: u64::try_from(bounds.deadline.as_millis()).unwrap_or(u64::MAX) };
     }
     if state.limiter.refused() {
         return Fault::Memory { limit_bytes: bounds.memory_max as u64 };

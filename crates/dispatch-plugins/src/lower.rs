@@ -4,8 +4,8 @@
 //! on the host's side, and writing it into the guest's memory is the other.
 
 use dispatch_model::{
-    Attachment, Callback, Channel, Content, Context, FailureKind, LookupQuery, MailReply, MailStage,
-    Message, Pair, Reply, SmtpReply, Timestamp,
+    Attachment, Callback, Channel, Content, Context, FailureKind, LookupQuery, MailReply, MailStage, Message,
+    Pair, Reply, SmtpReply, Timestamp,
 };
 
 use crate::contract::wit;
@@ -128,10 +128,7 @@ fn mail_reply(mail: &MailReply) -> wit::MailReply {
         recipients: mail
             .recipients
             .iter()
-            .map(|one| wit::RecipientReply {
-                address: one.address.clone(),
-                reply: smtp_reply(&one.reply),
-            })
+            .map(|one| wit::RecipientReply { address: one.address.clone(), reply: smtp_reply(&one.reply) })
             .collect(),
     }
 }

@@ -109,11 +109,7 @@ impl Plugin {
 }
 
 fn subject(context: &Context, grants: &Grants) -> Subject {
-    Subject {
-        owner: grants.owner.clone(),
-        key: context.idempotency_key.clone(),
-        attempt: context.number,
-    }
+    Subject { owner: grants.owner.clone(), key: context.idempotency_key.clone(), attempt: context.number }
 }
 
 #[async_trait]

@@ -57,6 +57,7 @@ impl SettingsSchema {
                 break;
             }
         }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
         found
     }
 
@@ -177,10 +178,7 @@ mod tests {
     #[test]
     fn an_unknown_name_gets_the_nearest_one() {
         check(&format!("{{{SID}, \"form\": 1}}"), &[("form", "did you mean `from`?")]);
-        check(
-            &format!("{{{SID}, \"reply\": {{ \"xyz\": 1 }}}}"),
-            &[("reply.xyz", "here it knows pointer")],
-        );
+        check(&format!("{{{SID}, \"reply\": {{ \"xyz\": 1 }}}}"), &[("reply.xyz", "here it knows pointer")]);
     }
 
     #[test]

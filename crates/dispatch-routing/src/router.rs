@@ -1,7 +1,7 @@
 //! The rules, indexed.
 
-use ahash::AHashMap;
-use dispatch_model::{Channel, LocationId, Plan, RouteName, Submission};
+use ahash::{AHashMap, AHashSet};
+use dispatch_model::{BackendName, Channel, LocationId, Plan, RouteName, Submission};
 
 use crate::choice::{Choice, chain};
 use crate::explanation::{Explanation, Mismatch, Tried, Verdict};
@@ -24,8 +24,9 @@ pub struct Router {
 
 impl Router {
     /// Indexes the rules, or says all that is wrong with them.
-    pub fn new(rules: Vec<Rule>) -> Result<Self, Vec<RouteProblem>> {
+    pub fn new(mut rules: Vec<Rule>) -> Result<Self, Vec<RouteProblem>> {
         let mut router = Self::default();
+        share_names(&mut rules);
         let mut problems = Vec::new();
         for (number, rule) in rules.iter().enumerate() {
             let mut found =
@@ -113,6 +114,18 @@ impl Router {
             format!("backend \"{backend}\": by its weight of {weight} in {total}, by location and contact")
         }));
         (Plan { route: Some(rule.name.clone()), chain, reasons }, choice)
+    }
+}
+
+/// Makes all rules that name a backend share one text of its name: a plan clones it, and the shared one
+/// is at hand in the cache.
+fn share_names(rules: &mut [Rule]) {
+    let mut known: AHashSet<BackendName> = AHashSet::new();
+    for name in rules.iter_mut().flat_map(|rule| rule.deliver.backends_mut()) {
+        match known.get(name) {
+            Some(shared) => *name = shared.clone(),
+            None => drop(known.insert(name.clone())),
+        }
     }
 }
 

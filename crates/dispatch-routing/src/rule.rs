@@ -67,6 +67,14 @@ impl Deliver {
         };
         plain.iter().chain(weighted.iter().map(|entry| &entry.backend))
     }
+
+    pub(crate) fn backends_mut(&mut self) -> impl Iterator<Item = &mut BackendName> {
+        let (plain, weighted): (&mut [BackendName], &mut [Weighted]) = match self {
+            Self::InOrder(names) => (names, &mut []),
+            Self::Weighted(list) => (&mut [], list),
+        };
+        plain.iter_mut().chain(weighted.iter_mut().map(|entry| &mut entry.backend))
+    }
 }
 
 /// The field of the payload that says who pressed send.

@@ -11,6 +11,7 @@ pub struct Cli {
     pub(crate) binary: PathBuf,
     pub(crate) configs: Vec<PathBuf>,
     pub(crate) folder: PathBuf,
+    env: Vec<(String, String)>,
 }
 
 /// What a call gave.
@@ -31,7 +32,18 @@ impl Cli {
         configs: impl IntoIterator<Item = PathBuf>,
         folder: impl Into<PathBuf>,
     ) -> Self {
-        Self { binary: binary.into(), configs: configs.into_iter().collect(), folder: folder.into() }
+        Self {
+            binary: binary.into(),
+            configs: configs.into_iter().collect(),
+            folder: folder.into(),
+            env: Vec::new(),
+        }
+    }
+
+    /// Sets a variable; the process has no others but `PATH` and `HOME`.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
     }
 
     /// Runs a verb; the configuration files are added after it.
@@ -42,6 +54,7 @@ impl Cli {
             command.arg("--config").arg(config);
         }
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &self.folder).env("NO_COLOR", "1");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let output = command.current_dir(&self.folder).kill_on_drop(true).output().await;
         let output = output.with_context(|| format!("running {} {args:?}", self.binary.display()))?;
         Ok(CliOutput {

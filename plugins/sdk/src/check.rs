@@ -10,15 +10,15 @@ use crate::{Asks, Plugin, Problem, repair};
 pub struct Check {
     asks: Asks,
     problems: Vec<Problem>,
-    /// Paths that are reported already; what stands there now is a stand-in.
-    repaired: Vec<String>,
+    /// Where what is read is not what was written, since that could not be read and is told already.
+    stand_ins: Vec<String>,
 }
 
 impl Check {
     /// Something is wrong at `path` (dots between; empty for the whole). Say what to write instead.
     pub fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
         let path = path.into();
-        if !self.repaired.iter().any(|known| repair::below(&path, known)) {
+        if !self.stand_ins.iter().any(|known| repair::below(&path, known)) {
             self.problems.push(Problem { path, message: message.into() });
         }
     }
@@ -75,11 +75,7 @@ pub fn check<P: Plugin>(settings: &str) -> Result<Asks, Vec<Problem>> {
         return Err(whole("settings are a table of names and values".into()));
     }
     let repaired = repair::read::<P::Settings>(value);
-    let mut check = Check {
-        repaired: repaired.problems.iter().map(|problem| problem.path.clone()).collect(),
-        problems: repaired.problems,
-        ..Check::default()
-    };
+    let mut check = Check { problems: repaired.problems, stand_ins: repaired.stand_ins, ..Check::default() };
     if let Some(settings) = repaired.settings {
         P::check(&settings, &mut check);
     }

@@ -14,39 +14,45 @@ const MISTAKES_MAX: usize = 32;
 
 /// What could be read.
 pub(crate) struct Repaired<S> {
-    /// The settings, stand-ins at the paths of the problems; none where no stand-in could be found.
+    /// The settings; none where no stand-in could be found.
     pub(crate) settings: Option<S>,
     /// What is wrong.
     pub(crate) problems: Vec<Problem>,
+    /// Where stand-ins are: what is there, or below, is not the person's.
+    pub(crate) stand_ins: Vec<String>,
 }
 
 /// Reads settings.
 pub(crate) fn read<S: DeserializeOwned>(mut value: Value) -> Repaired<S> {
-    let mut problems: Vec<Problem> = Vec::new();
+    let mut done = Repaired { settings: None, problems: Vec::new(), stand_ins: Vec::new() };
     for _ in 0..MISTAKES_MAX {
         let mistake = match attempt::<S>(&value) {
-            Ok(settings) => return Repaired { settings: Some(settings), problems },
+            Ok(settings) => return Repaired { settings: Some(settings), ..done },
             Err(mistake) => mistake,
         };
         let path = mistake.path.join(".");
-        // What lies below a stand-in is not the person's.
-        if !problems.iter().any(|known| below(&path, &known.path)) {
-            problems.push(Problem { path, message: mistake.explain() });
+        if !done.stand_ins.iter().any(|known| below(&path, known)) {
+            done.problems.push(Problem { path, message: mistake.explain() });
         }
-        match mistake.stand_ins().find_map(|stand_in| {
-            let mut changed = value.clone();
-            put(&mut changed, &mistake.path, stand_in)?;
-            let better = match attempt::<S>(&changed) {
-                Ok(_) => true,
-                Err(next) => next.path != mistake.path,
-            };
-            better.then_some(changed)
-        }) {
-            Some(changed) => value = changed,
-            None => break,
-        }
+        let Some((changed, place)) = stand_in::<S>(&value, &mistake) else { break };
+        value = changed;
+        done.stand_ins.push(place);
     }
-    Repaired { settings: None, problems }
+    done
+}
+
+/// The value with something readable in the mistake's place, and where that is: there, or above it where nothing fits.
+fn stand_in<S: DeserializeOwned>(value: &Value, mistake: &Mistake) -> Option<(Value, String)> {
+    (1..=mistake.path.len()).rev().find_map(|depth| {
+        let place = &mistake.path[..depth];
+        let candidates = if depth == mistake.path.len() { mistake.stand_ins() } else { vec![None] };
+        candidates.into_iter().find_map(|candidate| {
+            let mut changed = value.clone();
+            put(&mut changed, place, candidate)?;
+            let better = attempt::<S>(&changed).err().is_none_or(|next| next.path != mistake.path);
+            better.then(|| (changed, place.join(".")))
+        })
+    })
 }
 
 /// Something that could not be read.
@@ -87,13 +93,14 @@ impl Mistake {
     }
 
     /// What could stand here instead; `None` is nothing at all.
-    fn stand_ins(&self) -> impl Iterator<Item = Option<Value>> {
-        let unknown = self.message.starts_with("unknown field ");
+    fn stand_ins(&self) -> Vec<Option<Value>> {
+        if self.message.starts_with("unknown field ") {
+            return vec![None];
+        }
         // "unknown variant `x`, expected `a` or `b`": one of those it wants.
-        let wanted = self.message.split("expected ").nth(1).and_then(quoted).map(|word| Some(json!(word)));
-        let plain = [json!(""), json!(0), json!([]), json!({}), json!(false)].map(Some);
-        let typed = (!unknown).then(|| wanted.into_iter().chain(plain));
-        typed.into_iter().flatten().chain([None])
+        let wanted = self.message.split("expected ").nth(1).and_then(quoted).map(|word| json!(word));
+        let plain = [json!(""), json!(0), json!([]), json!({}), json!(false)];
+        wanted.into_iter().chain(plain).map(Some).chain([None]).collect()
     }
 }
 

@@ -3,18 +3,16 @@
 //! The plugin writes the message and says what the relay's replies mean; the host keeps the connections, TLS and
 //! authentication.
 
-mod address;
 mod mime;
 mod reply;
 mod settings;
 
 use dispatcher_plugin::{
-    Acceptance, Channel, Check, Context, DeliverSteps, Description, Mail, MailStage, Media, Message, Plugin,
-    Reason, Refusal, RefusedRecipient, Reply, Step, export,
+    Acceptance, Channel, Check, Context, DeliverSteps, Description, Mail, MailStage, Mailbox, Media, Message,
+    Plugin, Reason, Refusal, RefusedRecipient, Reply, Step, export,
 };
 use serde::{Deserialize, Serialize};
 
-use address::Mailbox;
 pub use settings::Settings;
 
 /// What an envelope may hold.

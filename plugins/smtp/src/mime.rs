@@ -4,7 +4,7 @@
 //! Texts and headers are mail-builder's work. Date, Message-ID and boundaries come from what the call is told, so the
 //! same call makes the same bytes, and every attempt of a message has the same Message-ID.
 
-use dispatcher_plugin::{Attachment, Context, Encoding, Message, Pieces, Refusal, html_to_text};
+use dispatcher_plugin::{Attachment, Context, Encoding, Mailbox, Message, Pieces, Refusal, html_to_text};
 use mail_builder::headers::Header;
 use mail_builder::headers::address::Address;
 use mail_builder::headers::content_type::ContentType;
@@ -14,7 +14,6 @@ use mail_builder::headers::text::Text;
 use mail_builder::headers::url::URL;
 use mail_builder::mime::{BodyPart, MimePart};
 
-use crate::address::Mailbox;
 use crate::settings::{Sender, Settings};
 
 /// A message with everything that its headers need.

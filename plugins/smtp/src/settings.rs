@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dispatcher_plugin::{Check, Refusal};
+use dispatcher_plugin::{Check, Mailbox, Refusal};
 use serde::Deserialize;
-
-use crate::address::Mailbox;
 
 /// The settings of a backend.
 #[derive(Debug, Default, Deserialize)]
@@ -59,7 +57,10 @@ impl Settings {
                 ));
             }
             (None, None) => {
-                return Err(Refusal::sender("sender", "the mail has no sender, and there is no setting from"));
+                return Err(Refusal::sender(
+                    "sender",
+                    "the mail has no sender, and there is no setting from",
+                ));
             }
         };
         let envelope = match set("the setting envelope_from", &self.envelope_from)? {

@@ -1,14 +1,13 @@
 //! Whole calls: what the host gives a guest and what it makes of the answer.
 
 use dispatch_model::{
-    Action, Body, Callback, Event, FailureKind, HttpResponse, LookupQuery, LookupStep, Outcome, Pair,
-    ReceiptState, ReceiveStep, Reply,
+    Action, Body, Callback, Event, FailureKind, HttpResponse, LookupQuery, LookupStep, Pair, ReceiptState,
+    ReceiveStep, Reply,
 };
 
 use super::*;
 
-const SETTINGS: &str =
-    r#"{"account_sid":"AC0123456789abcdef0123456789abcdef","from":"+525500001111"}"#;
+const SETTINGS: &str = r#"{"account_sid":"AC0123456789abcdef0123456789abcdef","from":"+525500001111"}"#;
 
 fn http(status: u16, body: &str) -> Reply {
     Reply::Http(HttpResponse {
@@ -19,7 +18,8 @@ fn http(status: u16, body: &str) -> Reply {
     })
 }
 
-fn text(pieces: &[dispatch_model::Piece]) -> String {
+/// Pieces that are all bytes, as text.
+pub(super) fn text(pieces: &[dispatch_model::Piece]) -> String {
     pieces
         .iter()
         .map(|piece| match piece {
@@ -27,6 +27,14 @@ fn text(pieces: &[dispatch_model::Piece]) -> String {
             other => panic!("not text: {other:?}"),
         })
         .collect()
+}
+
+#[track_caller]
+fn asked(step: Step) -> dispatch_model::Ask {
+    match step {
+        Step::Ask(ask) => ask,
+        Step::Done(outcome) => panic!("it asks nothing: {outcome:?}"),
+    }
 }
 
 #[tokio::test]
@@ -78,10 +86,7 @@ async fn a_signed_callback_is_believed_and_another_is_not() {
         method: "POST".to_owned(),
         url: url.to_owned(),
         headers: vec![
-            Pair {
-                name: "content-type".to_owned(),
-                value: "application/x-www-form-urlencoded".to_owned(),
-            },
+            Pair { name: "content-type".to_owned(), value: "application/x-www-form-urlencoded".to_owned() },
             Pair { name: "x-twilio-signature".to_owned(), value: signature.to_owned() },
         ],
         body: Body::from(body),

@@ -1,68 +1,105 @@
 //! Guests that misbehave: each is ended with a typed fault, and nobody else notices.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use dispatch_model::Fault;
+use dispatch_model::{Body, Callback, Rejection};
 
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loop_ends_at_the_deadline_while_others_are_served() {
-    let host = host();
+    let host = PluginHost::new(HostConfig { threads: 2, ..config() }).unwrap();
     let (spin, log) = (load(&host, "fixtures/spin").await, load(&host, "log").await);
     let started = Instant::now();
-    let looping = tokio::spawn(async move { deliver(&spin, "spin").await });
-    // One thread loops; the others go on.
-    let step = deliver(&log, "hello").await;
-    assert!(matches!(step, Ok(Step::Done(_))), "{step:?}");
-    assert_eq!(looping.await.unwrap().unwrap_err(), Fault::Deadline { limit_ms: 100 });
+    let looping = tokio::spawn(async move { deliver(&spin, "{}").await });
+    // One thread loops; the other serves.
+    assert_eq!(reference(&log, "{}").await, "dry-run");
+    assert_eq!(looping.await.unwrap(), Err(Fault::Deadline { limit_ms: 100 }));
     // What is bounded is computing time; the wall's bound is wide, for a busy machine.
     assert!(started.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test]
-async fn more_guests_that_loop_than_threads_only_delay() {
+async fn more_loops_than_threads_only_delay() {
     let host = PluginHost::new(HostConfig { threads: 1, ..config() }).unwrap();
     let (spin, log) = (load(&host, "fixtures/spin").await, load(&host, "log").await);
     let looping: Vec<_> = (0..3)
         .map(|_| {
             let spin = Arc::clone(&spin);
-            tokio::spawn(async move { deliver(&spin, "spin").await })
+            tokio::spawn(async move { deliver(&spin, "{}").await })
         })
         .collect();
     tokio::task::yield_now().await;
-    assert!(deliver(&log, "hello").await.is_ok());
+    assert_eq!(reference(&log, "{}").await, "dry-run");
     for one in looping {
         assert!(matches!(one.await.unwrap(), Err(Fault::Deadline { .. })));
     }
 }
 
 #[tokio::test]
-async fn memory_is_bounded() {
+async fn a_loop_in_check_is_a_fault_too() {
     let host = host();
-    let hungry = load(&host, "fixtures/hungry").await;
-    assert_eq!(deliver(&hungry, "hungry").await, Err(Fault::Memory { limit_bytes: 16 << 20 }));
+    let spin = load(&host, "fixtures/spin").await;
+    assert!(matches!(spin.check(r#"{"in":"check"}"#).await, Err(Fault::Deadline { .. })));
 }
 
 #[tokio::test]
-async fn a_trap_is_a_fault_with_its_kind() {
+async fn memory_is_bounded() {
     let host = host();
-    let trapper = load(&host, "fixtures/trapper").await;
-    let Err(Fault::Trap { detail }) = deliver(&trapper, "trap").await else { panic!("no trap") };
-    assert!(detail.contains("unreachable"), "{detail}");
+    let hungry = load(&host, "fixtures/hungry").await;
+    assert_eq!(deliver(&hungry, "{}").await, Err(Fault::Memory { limit_bytes: 16 << 20 }));
+    assert_eq!(reference(&hungry, r#"{"mib":4}"#).await, "4 MiB", "within the bound");
+}
+
+#[tokio::test]
+async fn traps_and_overflows_are_faults_with_their_kind() {
+    let host = host();
+    let (trapper, deep) = (load(&host, "fixtures/trapper").await, load(&host, "fixtures/deep").await);
+    for (guest, words) in [(&trapper, "unreachable"), (&deep, "call stack")] {
+        match deliver(guest, "{}").await {
+            Err(Fault::Trap { detail }) => assert!(detail.contains(words), "{detail}"),
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+    assert_eq!(reference(&deep, r#"{"levels":100}"#).await, "0 odd levels");
 }
 
 #[tokio::test]
 async fn what_crosses_is_bounded() {
-    let host = PluginHost::new(HostConfig { memory_max: 64 << 20, ..config() }).unwrap();
+    let host = PluginHost::new(HostConfig { memory_max: 128 << 20, ..config() }).unwrap();
     let bomb = load(&host, "fixtures/bomb").await;
-    for (text, words) in
-        [("state", "bytes of state"), ("pieces", "pieces"), ("bytes", "bytes cross to the host")]
-    {
-        match deliver(&bomb, text).await {
-            Err(Fault::Contract { detail }) => assert!(detail.contains(words), "{text}: {detail}"),
-            other => panic!("{text}: {other:?}"),
+    for (what, size, words) in [
+        ("state", 65_537, "bytes of state"),
+        ("pieces", 4_097, "pieces"),
+        ("headers", 101, "headers"),
+        ("recipients", 101, "recipients"),
+        ("reference", 257, "bytes of a reference"),
+        ("refused", 101, "refused recipients"),
+        ("body", 20 << 20, "bytes cross to the host"),
+    ] {
+        match deliver(&bomb, &format!(r#"{{"what":"{what}","size":{size}}}"#)).await {
+            Err(Fault::Contract { detail }) => assert!(detail.contains(words), "{what}: {detail}"),
+            other => panic!("{what}: {other:?}"),
         }
+    }
+    for what in ["code", "message"] {
+        let step = deliver(&bomb, &format!(r#"{{"what":"{what}","size":100000}}"#)).await;
+        let Ok(Step::Done(Outcome::Rejected { kind: Rejection::Content, reason })) = step else {
+            panic!("{what}: {step:?}")
+        };
+        assert!(reason.code.len() <= 64 && reason.message.len() <= 1024, "clipped, not refused");
+    }
+    let problems = bomb.check(r#"{"what":"problems","size":5000}"#).await.unwrap().unwrap_err();
+    assert!(problems.len() <= 100);
+    let callback = Callback {
+        method: "POST".to_owned(),
+        url: "https://d.example.com/callbacks/t0k3n".to_owned(),
+        headers: Vec::new(),
+        body: Body::default(),
+    };
+    match bomb.receive(&context(r#"{"size":1001}"#), &callback, &grants(&[])).await {
+        Err(Fault::Contract { detail }) => assert!(detail.contains("1001 events"), "{detail}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -71,25 +108,25 @@ async fn a_million_lines_hurt_nobody() {
     let host = host();
     let (chatty, log) = (load(&host, "fixtures/chatty").await, load(&host, "log").await);
     // It may or may not get through them in its time.
-    let spoken = deliver(&chatty, "chatty").await;
+    let spoken = deliver(&chatty, "{}").await;
     assert!(matches!(spoken, Ok(_) | Err(Fault::Deadline { .. })), "{spoken:?}");
-    assert!(deliver(&log, "hello").await.is_ok());
+    assert_eq!(reference(&log, "{}").await, "dry-run");
 }
 
 #[tokio::test]
 async fn a_fault_never_hurts_the_next_call() {
     let host = PluginHost::new(HostConfig { threads: 1, ..config() }).unwrap();
     let mut guests = Vec::new();
-    for name in ["spin", "hungry", "trapper", "bomb"] {
-        guests.push(load(&host, &format!("fixtures/{name}")).await);
+    for name in ["spin", "hungry", "trapper", "bomb", "deep"] {
+        guests.push((name, load(&host, &format!("fixtures/{name}")).await));
     }
-    let log = load(&host, "log").await;
-    let before = deliver(&log, "hello").await.unwrap();
+    let echo = load(&host, "fixtures/echo").await;
+    let before = deliver(&echo, "{}").await.unwrap();
     for _ in 0..3 {
-        for (guest, text) in guests.iter().zip(["spin", "hungry", "trap", "state"]) {
-            let fault = deliver(guest, text).await;
-            assert!(fault.is_err(), "{text}: {fault:?}");
-            assert_eq!(deliver(&log, "hello").await.as_ref(), Ok(&before), "after {text}");
+        for (name, guest) in &guests {
+            let ended = deliver(guest, "{}").await;
+            assert!(ended.is_err(), "{name}: {ended:?}");
+            assert_eq!(deliver(&echo, "{}").await.as_ref(), Ok(&before), "after {name}");
         }
     }
 }
@@ -97,12 +134,12 @@ async fn a_fault_never_hurts_the_next_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_calls_at_once_are_all_answered() {
     let host = PluginHost::new(HostConfig { queue: 16, ..config() }).unwrap();
-    let log = load(&host, "log").await;
-    let trapper = load(&host, "fixtures/trapper").await;
+    let (log, trapper) = (load(&host, "log").await, load(&host, "fixtures/trapper").await);
     let calls: Vec<_> = (0..1000)
         .map(|number| {
-            let guest = Arc::clone(if number % 10 == 0 { &trapper } else { &log });
-            tokio::spawn(async move { (number % 10 == 0, deliver(&guest, "trap").await) })
+            let traps = number % 10 == 0;
+            let guest = Arc::clone(if traps { &trapper } else { &log });
+            tokio::spawn(async move { (traps, deliver(&guest, "{}").await) })
         })
         .collect();
     for call in calls {

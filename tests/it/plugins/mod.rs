@@ -4,6 +4,7 @@ mod calls;
 mod faults;
 mod isolation;
 mod loading;
+mod notices;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,15 +12,16 @@ use std::time::Duration;
 
 use dispatch_engine::{Backend, Grants};
 use dispatch_model::{
-    Ask, Content, Context, LocationId, Message, MessageId, PhoneNumber, Secret, SmsContent, SourceName, Step,
-    Submission, Timestamp,
+    Content, Context, Fault, LocationId, Message, MessageId, Outcome, PhoneNumber, Secret, SmsContent,
+    SourceName, Step, Submission, Timestamp,
 };
 use dispatch_plugins::{HostConfig, Plugin, PluginHost};
 
 /// A guest: a bundled one by its name, or one of `fixtures/`.
 fn guest(name: &str) -> Vec<u8> {
     let file = dist().join(format!("{name}.wasm"));
-    std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", file.display()))
+    std::fs::read(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", file.display()))
 }
 
 /// Where the built guests are.
@@ -66,10 +68,7 @@ fn sms(text: &str) -> Message {
             contact: None,
             received_at: Timestamp::from_millis(1_795_000_000_000),
             content: Content::Sms(SmsContent {
-                to: PhoneNumber {
-                    original: "5512345678".to_owned(),
-                    e164: Some("+525512345678".to_owned()),
-                },
+                to: PhoneNumber { original: "5512345678".to_owned(), e164: Some("+525512345678".to_owned()) },
                 text: text.to_owned(),
             }),
             attachments: Vec::new(),
@@ -83,23 +82,20 @@ fn sms(text: &str) -> Message {
 fn grants(secrets: &[(&str, &str)]) -> Grants {
     Grants {
         owner: "backend".to_owned(),
-        secrets: secrets
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)))
-            .collect(),
+        secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
         ..Grants::default()
     }
 }
 
-/// `deliver` of a fixture guest, whose settings are empty.
-async fn deliver(plugin: &Plugin, text: &str) -> Result<Step, dispatch_model::Fault> {
-    plugin.deliver(&context("{}"), &sms(text), &grants(&[])).await
+/// `deliver` of a guest with these settings.
+async fn deliver(plugin: &Plugin, settings: &str) -> Result<Step, Fault> {
+    plugin.deliver(&context(settings), &sms("hello"), &grants(&[("password", "s3cret")])).await
 }
 
-#[track_caller]
-fn asked(step: Step) -> Ask {
-    match step {
-        Step::Ask(ask) => ask,
-        Step::Done(outcome) => panic!("it asks nothing: {outcome:?}"),
+/// `deliver` of a guest that is done at once: the reference it gives.
+async fn reference(plugin: &Plugin, settings: &str) -> String {
+    match deliver(plugin, settings).await {
+        Ok(Step::Done(Outcome::Accepted(taken))) => taken.reference.expect("a reference"),
+        other => panic!("{settings}: {other:?}"),
     }
 }

@@ -1,27 +1,28 @@
-//! Measurements that need a crate's inside: its own example makes them, and prints one JSON object a
-//! line with at least `name`.
+//! Measurements that need a crate's inside: its own example makes and prints them, and each of its
+//! lines is shown as it is.
 
-use serde_json::Value;
+use std::process::Command;
 
 use super::table::Row;
-use crate::command::{cargo, output};
+use crate::command::{output, root, target};
 
-/// The two calls of a delivery, sandboxed and native.
-pub(super) fn plugins(scale: usize) -> anyhow::Result<Vec<Row>> {
-    example("dispatch-plugins", "calls", scale, "<= 60 us over native")
+/// The two calls of a delivery in the sandbox.
+pub(super) fn plugins() -> anyhow::Result<Vec<Row>> {
+    example("plugin_bench", &["plugins/dist/twilio.wasm"], "plugin calls", "<= 60 us over native")
 }
 
 /// One plan among 10 locations and among 100 000.
-pub(super) fn routing(scale: usize) -> anyhow::Result<Vec<Row>> {
-    example("dispatch-routing", "flat", scale, "flat")
+pub(super) fn routing() -> anyhow::Result<Vec<Row>> {
+    example("route", &[], "routing", "flat")
 }
 
-fn example(package: &str, name: &str, scale: usize, goal: &'static str) -> anyhow::Result<Vec<Row>> {
-    let args = ["run", "--release", "--quiet", "--package", package, "--example", name, "--"];
-    let printed = output(cargo().args(args).arg(scale.to_string()))?;
-    let rows = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|line| {
-        let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        Row { cpu_us: line["us"].as_f64(), ..Row::new(text("name")).note(text("note")).goal(goal) }
-    });
-    Ok(rows.collect())
+fn example(program: &str, args: &[&str], name: &str, goal: &'static str) -> anyhow::Result<Vec<Row>> {
+    let mut command = Command::new(target()?.join("release/examples").join(program));
+    let printed = output(command.args(args).current_dir(root()))?;
+    let lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut rows: Vec<Row> = lines.map(|line| Row::new(name).note(line)).collect();
+    if let Some(last) = rows.pop() {
+        rows.push(last.goal(goal));
+    }
+    Ok(rows)
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         return runtime.block_on(measure(args));
     }
     command::run(xtask()?.arg("plugins"))?;
-    command::run(cargo().args(["build", "--release", "--workspace", "--bins"]))?;
+    command::run(cargo().args(["build", "--release", "--workspace", "--bins", "--examples"]))?;
     let mut release = Command::new(target()?.join("release/xtask"));
     release.args(std::env::args_os().skip(1)).arg("--built");
     command::run(&mut release)
@@ -83,10 +83,10 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
         rows.extend(start::run().await.context("start")?);
     }
     if wanted("plugins") {
-        rows.extend(examples::plugins(scale).context("plugins")?);
+        rows.extend(examples::plugins().context("plugins")?);
     }
     if wanted("routing") {
-        rows.extend(examples::routing(scale).context("routing")?);
+        rows.extend(examples::routing().context("routing")?);
     }
     anyhow::ensure!(!rows.is_empty(), "no measurement has this name");
     if args.json { table::print_json(&rows) } else { table::print(&rows) }

@@ -106,7 +106,7 @@ plaintext = true
 
 [backends.api]
 plugin = "http"
-settings = {{ url = "{sms}/any", json = {{ to = "{{{{to}}}}", text = "{{{{text}}}}" }} }}
+settings = {{ url = "{sms}/any", body = {{ json = {{ to = "{{to}}", text = "{{text}}" }} }} }}
 private_networks = ["127.0.0.0/8"]
 plaintext = true
 

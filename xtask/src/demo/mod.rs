@@ -28,7 +28,7 @@ pub(crate) struct Args {
 /// Builds, starts, sends, shows.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     command::run(xtask()?.arg("plugins"))?;
-    command::run(cargo().args(["build", "--workspace", "--bins"]))?;
+    command::run(cargo().args(["build", "--package", "dispatcher"]))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(show(args.once))
 }

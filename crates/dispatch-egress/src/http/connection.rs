@@ -27,10 +27,13 @@ use crate::tap::Tap;
 /// Bytes of a response's head at most, and of what hyper buffers in either direction.
 const BUFFER_MAX: usize = 64 * 1024;
 
+/// hyper's half. Boxed, since connections are moved in and out of the pool for each request.
+type Driver = Box<http1::Connection<TokioIo<Stream>, SplicedBody>>;
+
 /// A connection, idle or with one request under way.
 pub(crate) struct Connection {
     sender: http1::SendRequest<SplicedBody>,
-    driver: Option<http1::Connection<TokioIo<Stream>, SplicedBody>>,
+    driver: Option<Driver>,
     tap: Arc<Tap>,
 }
 
@@ -40,7 +43,7 @@ impl Connection {
         builder.max_buf_size(BUFFER_MAX);
         let (sender, driver) =
             builder.handshake(TokioIo::new(stream)).await.map_err(|error| failure(&error))?;
-        Ok(Self { sender, driver: Some(driver), tap })
+        Ok(Self { sender, driver: Some(Box::new(driver)), tap })
     }
 
     pub(crate) fn tap(&self) -> &Arc<Tap> {
@@ -104,10 +107,7 @@ impl Idle for Connection {
 }
 
 /// Lets hyper read and write. Its end, good or bad, is told to the request through its own channel.
-fn drive(
-    driver: &mut Option<http1::Connection<TokioIo<Stream>, SplicedBody>>,
-    cx: &mut std::task::Context<'_>,
-) {
+fn drive(driver: &mut Option<Driver>, cx: &mut std::task::Context<'_>) {
     if let Some(running) = driver
         && Pin::new(running).poll(cx).is_ready()
     {

@@ -89,6 +89,7 @@ impl Http {
         progress: &mut Progress,
     ) -> Result<Answer, Failure> {
         let reach = Reach::Public(&grants.private_networks);
+        let mut retried = false;
         loop {
             let mut parts = Parts {
                 method: &outgoing.method,
@@ -100,9 +101,11 @@ impl Http {
             let token = credentials.apply(&outgoing.credential, &mut parts, grants, self, progress).await?;
             let answer = self.send(&grants.owner, parts, reach, progress).await?;
             match token {
-                Some(token) if answer.status() == 401 && token.drop_refused() => {}
+                Some(token) if answer.status() == 401 && token.drop_refused() && !retried => {}
                 _ => return Ok(answer),
             }
+            retried = true;
+            progress.keep();
         }
     }
 

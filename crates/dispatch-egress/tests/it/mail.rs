@@ -138,8 +138,14 @@ async fn before_the_dot_nothing_can_have_been_delivered_and_after_it_anything() 
     for (at, left) in [commands, vec![(None, false), (Some("."), true)]].concat() {
         let script = Script { drop_at: at, drop_within: at.is_none().then_some(20), ..Script::default() };
         let server = Server::start(script).await;
-        let (kind, found, detail) =
-            failed(egress().perform(&to(&["b@x"]), &relay(&server, RelayTls::None)).await);
+        // More than the sockets hold, so that the dot is still far when the relay goes.
+        let body = if at.is_none() { "hello\r\n".repeat(2 << 20) } else { MESSAGE.to_owned() };
+        let action = Action::Mail(MailSubmission {
+            sender: "a@x".to_owned(),
+            recipients: vec!["b@x".to_owned()],
+            body: vec![Piece::text(body)],
+        });
+        let (kind, found, detail) = failed(egress().perform(&action, &relay(&server, RelayTls::None)).await);
         assert_eq!((kind, found), (FailureKind::Reset, left), "dropped at {at:?}: {detail}");
         let said = server.said();
         assert_eq!(said.iter().filter(|line| line.starts_with("EHLO")).count(), 1, "tried twice at {at:?}");
@@ -147,7 +153,7 @@ async fn before_the_dot_nothing_can_have_been_delivered_and_after_it_anything() 
     for (at, left) in [("EHLO", false), ("MAIL", false), ("DATA", false), (".", true)] {
         let server = Server::start(Script { hang_at: Some(at), ..Script::default() }).await;
         let grants = relay(&server, RelayTls::None);
-        let reply = egress().perform_with(&to(&["b@x"]), &grants, &[], Duration::from_millis(300)).await;
+        let reply = egress().perform_with(&to(&["b@x"]), &grants, &[], Duration::from_millis(1500)).await;
         let (kind, found, detail) = failed(reply);
         assert_eq!((kind, found), (FailureKind::Timeout, left), "hung at {at}: {detail}");
     }

@@ -1,3 +1,4 @@
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use wasmtime::Config;
@@ -15,7 +16,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
         Self { dir, engine: Engine::default(), wasm: sha256(b"a plugin") }
     }
 
@@ -100,10 +101,10 @@ fn another_configuration_has_other_keys() {
 fn links_and_files_open_to_others_are_foreign() {
     let rig = Rig::new();
     let (cache, path) = rig.filled();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
     assert_eq!(rig.read(&cache, &path), Err(Stale::Foreign));
     let aside = rig.dir.path().join("aside");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     std::fs::rename(&path, &aside).unwrap();
     std::os::unix::fs::symlink(&aside, &path).unwrap();
     assert_eq!(rig.read(&cache, &path), Err(Stale::Foreign));
@@ -112,7 +113,7 @@ fn links_and_files_open_to_others_are_foreign() {
 #[test]
 fn a_folder_open_to_others_is_not_used() {
     let rig = Rig::new();
-    std::fs::set_permissions(rig.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(rig.dir.path(), Permissions::from_mode(0o755)).unwrap();
     let error = ArtefactCache::open(rig.dir.path(), &rig.engine).err().unwrap();
     assert!(error.to_string().ends_with("is open to others (mode 755): chmod 700 it"), "{error}");
 }

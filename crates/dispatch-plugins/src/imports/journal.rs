@@ -175,7 +175,9 @@ mod tests {
     fn a_line_is_one_line_and_says_whose_it_is() {
         let shown = logged(["hello\r\nERROR forged\u{1b}[31m".to_owned()]);
         assert_eq!(shown.len(), 1, "{shown:?}");
-        for part in ["plugin=chatty", "backend=twilio-mx", "key=1h7x-0", "attempt=3", r"hello\r\nERROR forged"] {
+        for part in
+            ["plugin=chatty", "backend=twilio-mx", "key=1h7x-0", "attempt=3", r"hello\r\nERROR forged"]
+        {
             assert!(shown[0].contains(part), "{shown:?} lacks {part}");
         }
         assert!(!shown[0].contains('\u{1b}'));

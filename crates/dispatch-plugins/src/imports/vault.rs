@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_signature_is_not_guessed() {
         let mut state = state();
-        let mut verify = |state: &mut CallState| {
+        let verify = |state: &mut CallState| {
             state.verify("token".to_owned(), Algorithm::HmacSha256, vec![1], vec![0; 32])
         };
         for _ in 0..VERIFY_MAX {

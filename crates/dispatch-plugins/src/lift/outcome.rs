@@ -68,8 +68,5 @@ pub(super) fn reference(reference: String) -> Result<String, Fault> {
 }
 
 pub(super) fn reason(reason: wit::Reason) -> Reason {
-    Reason {
-        code: text::clip(&reason.code, CODE_MAX),
-        message: text::clip(&reason.message, WORDS_MAX),
-    }
+    Reason { code: text::clip(&reason.code, CODE_MAX), message: text::clip(&reason.message, WORDS_MAX) }
 }

@@ -37,7 +37,8 @@ pub struct SqliteStore {
     path: PathBuf,
     /// None once it is closing.
     doors: Option<(SyncSender<Box<dyn Task>>, SyncSender<Question>)>,
-    threads: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
     /// One backup at a time: each holds the log from being reset.
     backing_up: Arc<tokio::sync::Mutex<()>>,
     _lock: Lock,
@@ -57,7 +58,7 @@ impl SqliteStore {
         let (verbs, queue) = sync_channel(config.queue.max(1));
         let (questions, asked) = sync_channel(QUESTIONS);
         let asked = Arc::new(Mutex::new(asked));
-        let mut threads = Vec::new();
+        let mut readers = Vec::new();
         let spawned = |thread: std::io::Result<JoinHandle<()>>| {
             thread.map_err(|error| OpenError::of_io(&config.path, error))
         };
@@ -65,15 +66,16 @@ impl SqliteStore {
             let reader = Reader::new(open_reader(&config.path)?, Arc::clone(&shared));
             let asked = Arc::clone(&asked);
             let builder = Builder::new().name(format!("store-read-{number}"));
-            threads.push(spawned(builder.spawn(move || reader.serve(&asked)))?);
+            readers.push(spawned(builder.spawn(move || reader.serve(&asked)))?);
         }
         let writer = Writer::new(ledger, Arc::clone(&shared), queue);
-        threads.push(spawned(Builder::new().name("store-write".into()).spawn(move || writer.serve()))?);
+        let writer = spawned(Builder::new().name("store-write".into()).spawn(move || writer.serve()))?;
         Ok(Self {
             shared,
             path: config.path,
             doors: Some((verbs, questions)),
-            threads,
+            readers,
+            writer: Some(writer),
             backing_up: Arc::default(),
             _lock: lock,
         })
@@ -169,10 +171,16 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.shared.close();
-        self.doors = None;
-        for thread in self.threads.drain(..) {
-            // One that panicked has said so.
-            let _ = thread.join();
+        let Some((verbs, questions)) = self.doors.take() else { return };
+        // The writer closes last: only the last connection of all empties the log into the file, and
+        // a reader may not. A thread that panicked has said so.
+        drop(questions);
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        drop(verbs);
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
         }
     }
 }

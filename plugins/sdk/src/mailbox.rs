@@ -1,10 +1,12 @@
-//! Addresses as people write them, read strictly: what is doubtful is refused and never guessed.
+//! Mail addresses as people write them, read strictly: what is doubtful is refused and never guessed.
 
-/// An address with the name that stands before it.
+/// A mail address with the name that stands before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mailbox {
-    pub(crate) name: Option<String>,
-    pub(crate) address: String,
+pub struct Mailbox {
+    /// The name, without its quotes.
+    pub name: Option<String>,
+    /// The address, `a@b`, in ASCII.
+    pub address: String,
 }
 
 impl Mailbox {
@@ -12,7 +14,7 @@ impl Mailbox {
     ///
     /// # Errors
     /// What is wrong, for a person.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         if text.chars().any(char::is_control) {
             return Err("it has a control character or a line end in it");
@@ -27,7 +29,7 @@ impl Mailbox {
     }
 
     /// What comes after the `@`, in lower case.
-    pub(crate) fn domain(&self) -> String {
+    pub fn domain(&self) -> String {
         self.address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
     }
 }

@@ -1,0 +1,109 @@
+//! What is under a gate's lock.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_model::{Access, LocationId, Timestamp};
+use tokio::time::Instant;
+
+use super::turn::ClaimTurn;
+use crate::Limits;
+use crate::breaker::{Breaker, Passage};
+use crate::bucket::Bucket;
+
+pub(super) struct Inner {
+    pub(super) limits: Limits,
+    pub(super) configured: bool,
+    pub(super) suspended: bool,
+    /// The least patience of the routes by which its work may go elsewhere; none where it cannot.
+    pub(super) siblings: Option<Duration>,
+    pub(super) in_flight: u32,
+    pub(super) busy: HashSet<i64>,
+    pub(super) bucket: Bucket,
+    pub(super) paused: Option<(Timestamp, String)>,
+    pub(super) throttles: u32,
+    pub(super) breaker: Breaker,
+    /// When the first of the waiting work is due, as far as is known.
+    pub(super) next_due: Option<Timestamp>,
+    /// Fresh messages on their way into the store behind this gate.
+    pub(super) arriving: usize,
+    /// No claim before then.
+    pub(super) not_before: Option<Instant>,
+    pub(super) claiming: bool,
+    /// Raised whenever `next_due` is told from outside: a claim that ran meanwhile may not have seen it.
+    pub(super) told: u64,
+    pub(super) after: Option<LocationId>,
+    /// Raised when the lane becomes unavailable; a sweep that moved nothing is not repeated for it.
+    pub(super) outage: u64,
+    pub(super) swept: Option<u64>,
+    /// Work may be held back since its recipient has an attempt under way: look when one ends.
+    pub(super) held_back: bool,
+    /// The timer that the scheduler holds for it.
+    pub(super) timer: Option<Instant>,
+    /// Whether it is in the scheduler's list already.
+    pub(super) listed: bool,
+    pub(super) saving: bool,
+    pub(super) unsaved: bool,
+}
+
+impl Inner {
+    pub(super) fn access(&self, now: Timestamp) -> Access {
+        if !self.configured {
+            return Access::Gone;
+        }
+        if self.suspended {
+            return Access::Suspended;
+        }
+        match self.breaker.passage(now) {
+            Passage::Shut(until) => return Access::Broken(until),
+            Passage::Probing => return Access::Broken(now),
+            Passage::Free | Passage::Probe => {}
+        }
+        match &self.paused {
+            Some((until, _)) if now < *until => Access::Paused(*until),
+            _ => Access::Open,
+        }
+    }
+
+    pub(super) fn free_slots(&self, now: Timestamp) -> usize {
+        let all = match self.breaker.passage(now) {
+            Passage::Free => self.limits.concurrency.max(1),
+            Passage::Probe => 1 + self.in_flight,
+            Passage::Probing | Passage::Shut(_) => 0,
+        };
+        all.saturating_sub(self.in_flight) as usize
+    }
+
+    /// Whether its work is to be moved on rather than to wait.
+    pub(super) fn sweeps(&self, access: Access, now: Timestamp) -> bool {
+        if access == Access::Gone {
+            return true;
+        }
+        let Some(patience) = None::<Duration> else { return false };
+        match access {
+            Access::Broken(until) => until > now,
+            Access::Paused(until) => until.since(now) > patience,
+            Access::Suspended => true,
+            Access::Open | Access::Gone => false,
+        }
+    }
+
+    pub(super) fn begin_claim(&mut self, want: usize, sweep: bool, probe: bool) -> ClaimTurn {
+        self.claiming = true;
+        ClaimTurn {
+            want,
+            sweep,
+            probe,
+            busy: Arc::new(self.busy.clone()),
+            after: self.after.clone(),
+            told: self.told,
+        }
+    }
+
+    pub(super) fn tell(&mut self, due: Timestamp) {
+        self.told += 1;
+        self.next_due = Some(self.next_due.map_or(due, |known| known.min(due)));
+        self.not_before = None;
+    }
+}

@@ -1,0 +1,59 @@
+//! Round robin over locations within each backend's due work, with the store on disk and real time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_engine::EngineConfig;
+use dispatch_store::{SqliteStore, Store, StoreConfig};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::provider::Provider;
+use crate::world::{Draft, World};
+
+const WAITING: usize = 50_000;
+
+async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !condition().await {
+        assert!(Instant::now() < end, "it did not come about in two minutes");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_50_000_waiting_at_one_location_another_starts_among_the_next_two() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = StoreConfig { free_min: 0, ballast: 0, ..StoreConfig::new(folder.path().join("d.db")) };
+    let store = Arc::new(SqliteStore::open(config).expect("it opens"));
+    let draft = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1);
+    let provider = Arc::new(Provider::default());
+    let hold = provider.hold();
+    let world = Arc::new(
+        World::start_with(draft, store, Arc::clone(&provider), EngineConfig::default(), Instant::now()).await,
+    );
+    let mut admitting = JoinSet::new();
+    for part in 0..50 {
+        let world = Arc::clone(&world);
+        admitting.spawn(async move {
+            for number in 0..WAITING / 50 {
+                world.send_to("crowd", &format!("+{part}-{number}")).await;
+            }
+        });
+    }
+    while admitting.join_next().await.is_some() {}
+    let waiting = async || world.lane("a").await.waiting.unwrap_or(0);
+    until(async || waiting().await >= WAITING as u64 - 2 && provider.under_way() == 1).await;
+
+    let other = world.send_to("quiet", "+1").await;
+    until(async || waiting().await >= WAITING as u64 - 1).await;
+    for _ in 0..2 {
+        let before = provider.sent().len();
+        hold.add_permits(1);
+        until(async || provider.sent().len() > before).await;
+    }
+    let sent = provider.sent();
+    let place = sent.iter().position(|asked| asked.message == other.to_string());
+    assert!(place.is_some(), "it is not among the next two of {}", sent.len());
+    drop(world.store.stats().await);
+}
