@@ -270,7 +270,7 @@ impl Attempt {
                 }
             }
             Err(Halt::Lost) => {
-                tracing::info!(message = %self.message.id, "attempt.lease_lost");
+                tracing::info!(message_id = %self.message.id, "attempt.lease_lost");
                 return;
             }
         };

@@ -194,7 +194,7 @@ fn log(delivery: &Delivery) {
         (delivery.state, &delivery.reason)
     {
         tracing::warn!(
-            message = %delivery.message,
+            message_id = %delivery.message,
             location = %delivery.location,
             channel = %delivery.channel,
             state = %delivery.state,

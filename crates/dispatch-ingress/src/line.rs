@@ -58,13 +58,13 @@ impl Line {
                     source,
                     outcome,
                     status,
-                    message = message.as_ref().map(MessageId::to_string),
+                    message_id = message.as_ref().map(MessageId::to_string),
                     location = self.location.as_ref().map(LocationId::as_str),
                     external_id = self.external_id.as_deref(),
                     proof = self.proof,
                     problem = self.problem.as_deref(),
                     bytes = self.bytes,
-                    took_ms = self.started.elapsed().as_secs_f64() * 1000.0,
+                    took_ms = (self.started.elapsed().as_secs_f64() * 10_000.0).round() / 10.0,
                     answered,
                     "webhook"
                 )

@@ -80,7 +80,7 @@ impl Inner {
         if access == Access::Gone {
             return true;
         }
-        let Some(patience) = None::<Duration> else { return false };
+        let Some(patience) = self.siblings.filter(|_| self.swept != Some(self.outage)) else { return false };
         match access {
             Access::Broken(until) => until > now,
             Access::Paused(until) => until.since(now) > patience,

@@ -71,7 +71,9 @@ pub(crate) fn ingress_config(loaded: &Loaded) -> Result<IngressConfig, Vec<Diagn
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let limits = Limits {
         body_max: size(server.body_max),
-        header_max: server.headers_max as usize,
+        header_max: size(server.header_max),
+        headers_max: server.headers_max as usize,
+        idle_timeout: server.idle_timeout,
         header_timeout: server.header_timeout,
         body_timeout: server.body_timeout,
         connections_max: server.connections_max as usize,
