@@ -163,7 +163,7 @@ async fn any_http_api() -> anyhow::Result<()> {
 fn every_folder_is_run() -> anyhow::Result<()> {
     let mut folders: Vec<String> = std::fs::read_dir(repository().join("examples"))?
         .filter_map(Result::ok)
-        .filter(|entry| entry.path().is_dir())
+        .filter(|entry| entry.path().join("config.toml").is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     folders.sort();

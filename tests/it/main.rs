@@ -15,6 +15,7 @@ mod metrics;
 mod operators;
 mod outcomes;
 mod overlays;
+mod plugins;
 mod reload;
 mod secrets;
 mod smtp;

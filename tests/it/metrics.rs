@@ -20,7 +20,7 @@ async fn metrics_count_what_happened_and_name_nobody() -> anyhow::Result<()> {
     let counted = |prefix: &str, value: &str| {
         text.lines().any(|line| line.starts_with(prefix) && line.contains("texts") && line.ends_with(value))
     };
-    assert!(counted("dispatch_attempts_total", " 3"), "{text}");
+    assert!(counted("dispatcher_attempts_total", " 3"), "{text}");
     assert!(!text.contains("15864603685") && !text.contains("Hola"), "no address and no text in a metric");
     daemon.stop().await?;
     Ok(())

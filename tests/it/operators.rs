@@ -109,7 +109,7 @@ async fn a_held_message_waits_for_a_word_and_takes_it() -> anyhow::Result<()> {
         daemon.cli().json(&["resolve", id, word]).await?;
         daemon.wait_state(id, state, SOON).await.map_err(|error| error.context(word))?;
     }
-    assert_eq!(stage.sms.count(), 4, "only the one to be tried again was");
+    assert_eq!(stage.asked_to_send(), 4, "only the one to be tried again was");
     let again = daemon.cli().run(&["resolve", "held-1", "retry"]).await?;
     assert_ne!(again.code, Some(0), "what is not held cannot be resolved");
     daemon.stop().await?;

@@ -34,6 +34,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// How many texts the provider was asked to send; questions about earlier ones are not among them.
+    pub(crate) fn asked_to_send(&self) -> usize {
+        self.sms.requests().iter().filter(|asked| asked.method == "POST").count()
+    }
+
     /// A backend of this name at an SMS provider, with more keys if needed.
     pub(crate) fn twilio(&self, name: &str, url: &str, more: &str) -> String {
         let token = self.home.file("token");

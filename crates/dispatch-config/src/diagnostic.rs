@@ -142,9 +142,9 @@ impl Excerpt {
         let start = column as usize - 1;
         let total = text.chars().count();
         let skip = if total > WIDTH_MAX { start.saturating_sub(BEFORE) } else { 0 };
-        // A control character could move the cursor or change colours; a tab would misplace the caret.
-        let mut shown: String =
-            text.chars().skip(skip).take(WIDTH_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // A tab counts as one character here, so that the caret stands where it should.
+        let shown: String = text.chars().skip(skip).take(WIDTH_MAX).collect();
+        let mut shown = printable(&shown);
         if skip > 0 {
             shown.insert_str(0, "… ");
         }

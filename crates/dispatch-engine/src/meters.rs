@@ -4,9 +4,9 @@ use dispatch_model::BackendName;
 use metrics::{Counter, Histogram};
 
 /// Attempts that ended, by backend and outcome.
-pub const ATTEMPTS_TOTAL: &str = "dispatch_attempts_total";
+pub const ATTEMPTS_TOTAL: &str = "dispatcher_attempts_total";
 /// How long attempts took, in seconds, by backend.
-pub const ATTEMPT_SECONDS: &str = "dispatch_attempt_seconds";
+pub const ATTEMPT_SECONDS: &str = "dispatcher_attempt_seconds";
 
 /// What an attempt can be counted as.
 const KINDS: [&str; 7] = ["accepted", "deferred", "throttled", "rejected", "unknown", "fault", "released"];

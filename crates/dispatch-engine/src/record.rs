@@ -156,7 +156,7 @@ async fn write(core: &Arc<Core>, settlement: Settlement) -> bool {
     core.settled_at(delivery.changed_at);
     if delivery.state == DeliveryState::Scheduled {
         if let Some(lane) = &delivery.lane {
-            let _ = lane;
+            core.tell(lane, delivery.due_at);
         }
     } else {
         core.spool.forget(delivery.message);

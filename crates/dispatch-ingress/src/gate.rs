@@ -7,7 +7,9 @@ pub enum Gate {
     Starting,
     /// Open.
     Serving,
-    /// No more: webhooks get 429 on an own socket; on an inherited one nothing is accepted, and the
-    /// backlog waits for the successor.
+    /// No more: webhooks get 429.
     Draining,
+    /// An inherited socket is left to the successor: nothing more is accepted and the backlog waits for
+    /// it. Who is connected already still gets his webhook stored: there is no reason to send him away.
+    HandingOver,
 }

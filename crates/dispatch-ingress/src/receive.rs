@@ -65,7 +65,7 @@ pub(crate) async fn receive(
     match gate {
         Gate::Starting => return Err(Situation::Busy(Busy::Starting)),
         Gate::Draining => return Err(Situation::Busy(Busy::Draining)),
-        Gate::Serving => {}
+        Gate::Serving | Gate::HandingOver => {}
     }
     let limits = &live.config.limits;
     let bound = if claim.is_hopeless() { UNPROVEN_BODY_MAX } else { limits.body_max };

@@ -127,7 +127,7 @@ impl Ingress {
                 std::future::pending::<()>().await;
             }
             // The sender lives in `shared`: it cannot be gone.
-            let _ = gate.wait_for(|gate| *gate == Gate::Draining).await;
+            let _ = gate.wait_for(|gate| matches!(gate, Gate::Draining | Gate::HandingOver)).await;
         };
         let accepting = async {
             loop {

@@ -38,9 +38,12 @@ pub const CONTRACT_VERSION: &str = "1.0.0";
 /// The interface that a plugin exports, with its version.
 pub(crate) const EXPORT: &str = "dispatcher:plugin/delivery@1.0.0";
 
-/// The interfaces that a plugin may import, with their version. `types` holds no functions.
+/// The interface that holds the types. Every plugin imports it, and it brings no function.
+pub(crate) const TYPES: &str = "dispatcher:plugin/types@1.0.0";
+
+/// The interfaces that a plugin may import, with their version.
 pub(crate) const IMPORTS: [&str; 3] =
-    ["dispatcher:plugin/log@1.0.0", "dispatcher:plugin/secrets@1.0.0", "dispatcher:plugin/types@1.0.0"];
+    ["dispatcher:plugin/log@1.0.0", "dispatcher:plugin/secrets@1.0.0", TYPES];
 
 /// A function of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use dispatch_model::Description;
 use serde::Serialize;
 
 use crate::cache::{hex, sha256};
-use crate::contract::CONTRACT_VERSION;
+use crate::contract::{CONTRACT_VERSION, TYPES};
 use crate::error::LoadError;
 use crate::plugin::Plugin;
 use crate::shape;
@@ -22,7 +22,7 @@ pub struct Inspection {
     pub contract: Option<String>,
     /// The version this host serves.
     pub served: &'static str,
-    /// Names of its imports.
+    /// Names of what it imports. The contract's types, which bring no function, are left out.
     pub imports: Vec<String>,
     /// Names of its exports.
     pub exports: Vec<String>,
@@ -51,7 +51,7 @@ impl Inspection {
             contract: shape.contract_version().map(str::to_owned),
             served: CONTRACT_VERSION,
             memory_initial: shape.memory_initial,
-            imports: shape.imports,
+            imports: shape.imports.into_iter().filter(|name| name != TYPES).collect(),
             exports: shape.exports,
             description,
             refused,

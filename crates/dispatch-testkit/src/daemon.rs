@@ -129,10 +129,12 @@ impl Daemon {
             (message["delivery"]["state"] == state).then_some(message)
         })
         .await;
-        match found {
-            Ok(message) => Ok(message),
-            Err(error) => Err(error.context(format!("it is {:#}", self.message(id).await?))),
-        }
+        let Err(error) = found else { return found };
+        let (message, status) = (self.message(id).await?, self.ask("/v1/status").await?);
+        let (delivery, lanes) = (&message["delivery"], &status["engine"]["lanes"]);
+        let last = message["attempts"].as_array().and_then(|attempts| attempts.last());
+        let outcome = last.map_or(&serde_json::Value::Null, |attempt| &attempt["outcome"]);
+        Err(error.context(format!("it is {delivery}\nlast outcome: {outcome}\nlanes: {lanes}")))
     }
 
     /// Ends the process as a power cut would.

@@ -18,8 +18,7 @@ fn http(status: u16, body: &str) -> Reply {
     })
 }
 
-/// Pieces that are all bytes, as text.
-pub(super) fn text(pieces: &[dispatch_model::Piece]) -> String {
+fn text(pieces: &[dispatch_model::Piece]) -> String {
     pieces
         .iter()
         .map(|piece| match piece {
@@ -27,14 +26,6 @@ pub(super) fn text(pieces: &[dispatch_model::Piece]) -> String {
             other => panic!("not text: {other:?}"),
         })
         .collect()
-}
-
-#[track_caller]
-fn asked(step: Step) -> dispatch_model::Ask {
-    match step {
-        Step::Ask(ask) => ask,
-        Step::Done(outcome) => panic!("it asks nothing: {outcome:?}"),
-    }
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ async fn a_loop_ends_at_the_deadline_while_others_are_served() {
     let host = PluginHost::new(HostConfig { threads: 2, ..config() }).unwrap();
     let (spin, log) = (load(&host, "fixtures/spin").await, load(&host, "log").await);
     let started = Instant::now();
-    let looping = tokio::spawn(async move { deliver(&spin, "{}").await });
+    let looping = tokio::spawn(async move { deliver(&spin, "hello").await });
     // One thread loops; the other serves.
-    assert_eq!(reference(&log, "{}").await, "dry-run");
+    assert_eq!(reference(deliver(&log, "hello").await), "dry-run");
     assert_eq!(looping.await.unwrap(), Err(Fault::Deadline { limit_ms: 100 }));
     // What is bounded is computing time; the wall's bound is wide, for a busy machine.
     assert!(started.elapsed() < Duration::from_secs(30));
@@ -26,11 +26,11 @@ async fn more_loops_than_threads_only_delay() {
     let looping: Vec<_> = (0..3)
         .map(|_| {
             let spin = Arc::clone(&spin);
-            tokio::spawn(async move { deliver(&spin, "{}").await })
+            tokio::spawn(async move { deliver(&spin, "hello").await })
         })
         .collect();
     tokio::task::yield_now().await;
-    assert_eq!(reference(&log, "{}").await, "dry-run");
+    assert_eq!(reference(deliver(&log, "hello").await), "dry-run");
     for one in looping {
         assert!(matches!(one.await.unwrap(), Err(Fault::Deadline { .. })));
     }
@@ -47,8 +47,8 @@ async fn a_loop_in_check_is_a_fault_too() {
 async fn memory_is_bounded() {
     let host = host();
     let hungry = load(&host, "fixtures/hungry").await;
-    assert_eq!(deliver(&hungry, "{}").await, Err(Fault::Memory { limit_bytes: 16 << 20 }));
-    assert_eq!(reference(&hungry, r#"{"mib":4}"#).await, "4 MiB", "within the bound");
+    assert_eq!(deliver(&hungry, "hello").await, Err(Fault::Memory { limit_bytes: 16 << 20 }));
+    assert_eq!(reference(deliver_by(&hungry, r#"{"mib":4}"#).await), "4 MiB", "within the bound");
 }
 
 #[tokio::test]
@@ -56,12 +56,12 @@ async fn traps_and_overflows_are_faults_with_their_kind() {
     let host = host();
     let (trapper, deep) = (load(&host, "fixtures/trapper").await, load(&host, "fixtures/deep").await);
     for (guest, words) in [(&trapper, "unreachable"), (&deep, "call stack")] {
-        match deliver(guest, "{}").await {
+        match deliver(guest, "hello").await {
             Err(Fault::Trap { detail }) => assert!(detail.contains(words), "{detail}"),
             other => panic!("{words}: {other:?}"),
         }
     }
-    assert_eq!(reference(&deep, r#"{"levels":100}"#).await, "0 odd levels");
+    assert_eq!(reference(deliver_by(&deep, r#"{"levels":100}"#).await), "50 odd levels");
 }
 
 #[tokio::test]
@@ -75,15 +75,15 @@ async fn what_crosses_is_bounded() {
         ("recipients", 101, "recipients"),
         ("reference", 257, "bytes of a reference"),
         ("refused", 101, "refused recipients"),
-        ("body", 20 << 20, "bytes cross to the host"),
+        ("bytes", 20 << 20, "bytes cross to the host"),
     ] {
-        match deliver(&bomb, &format!(r#"{{"what":"{what}","size":{size}}}"#)).await {
+        match deliver_by(&bomb, &format!(r#"{{"what":"{what}","size":{size}}}"#)).await {
             Err(Fault::Contract { detail }) => assert!(detail.contains(words), "{what}: {detail}"),
             other => panic!("{what}: {other:?}"),
         }
     }
     for what in ["code", "message"] {
-        let step = deliver(&bomb, &format!(r#"{{"what":"{what}","size":100000}}"#)).await;
+        let step = deliver_by(&bomb, &format!(r#"{{"what":"{what}","size":100000}}"#)).await;
         let Ok(Step::Done(Outcome::Rejected { kind: Rejection::Content, reason })) = step else {
             panic!("{what}: {step:?}")
         };
@@ -108,9 +108,9 @@ async fn a_million_lines_hurt_nobody() {
     let host = host();
     let (chatty, log) = (load(&host, "fixtures/chatty").await, load(&host, "log").await);
     // It may or may not get through them in its time.
-    let spoken = deliver(&chatty, "{}").await;
+    let spoken = deliver(&chatty, "hello").await;
     assert!(matches!(spoken, Ok(_) | Err(Fault::Deadline { .. })), "{spoken:?}");
-    assert_eq!(reference(&log, "{}").await, "dry-run");
+    assert_eq!(reference(deliver(&log, "hello").await), "dry-run");
 }
 
 #[tokio::test]
@@ -121,12 +121,12 @@ async fn a_fault_never_hurts_the_next_call() {
         guests.push((name, load(&host, &format!("fixtures/{name}")).await));
     }
     let echo = load(&host, "fixtures/echo").await;
-    let before = deliver(&echo, "{}").await.unwrap();
+    let before = deliver(&echo, "hello").await.unwrap();
     for _ in 0..3 {
         for (name, guest) in &guests {
-            let ended = deliver(guest, "{}").await;
+            let ended = deliver(guest, "hello").await;
             assert!(ended.is_err(), "{name}: {ended:?}");
-            assert_eq!(deliver(&echo, "{}").await.as_ref(), Ok(&before), "after {name}");
+            assert_eq!(deliver(&echo, "hello").await.as_ref(), Ok(&before), "after {name}");
         }
     }
 }
@@ -139,7 +139,7 @@ async fn a_thousand_calls_at_once_are_all_answered() {
         .map(|number| {
             let traps = number % 10 == 0;
             let guest = Arc::clone(if traps { &trapper } else { &log });
-            tokio::spawn(async move { (traps, deliver(&guest, "{}").await) })
+            tokio::spawn(async move { (traps, deliver(&guest, "hello").await) })
         })
         .collect();
     for call in calls {

@@ -2,9 +2,9 @@
 
 mod calls;
 mod faults;
+mod guests;
 mod isolation;
 mod loading;
-mod notices;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dispatch_engine::{Backend, Grants};
 use dispatch_model::{
-    Content, Context, Fault, LocationId, Message, MessageId, Outcome, PhoneNumber, Secret, SmsContent,
+    Ask, Content, Context, Fault, LocationId, Message, MessageId, Outcome, PhoneNumber, Secret, SmsContent,
     SourceName, Step, Submission, Timestamp,
 };
 use dispatch_plugins::{HostConfig, Plugin, PluginHost};
@@ -87,15 +87,29 @@ fn grants(secrets: &[(&str, &str)]) -> Grants {
     }
 }
 
-/// `deliver` of a guest with these settings.
-async fn deliver(plugin: &Plugin, settings: &str) -> Result<Step, Fault> {
-    plugin.deliver(&context(settings), &sms("hello"), &grants(&[("password", "s3cret")])).await
+/// `deliver` of a message with this text, without settings: most fixtures do one thing, or what the text says.
+async fn deliver(plugin: &Plugin, text: &str) -> Result<Step, Fault> {
+    plugin.deliver(&context("{}"), &sms(text), &grants(&[])).await
 }
 
-/// `deliver` of a guest that is done at once: the reference it gives.
-async fn reference(plugin: &Plugin, settings: &str) -> String {
-    match deliver(plugin, settings).await {
+/// `deliver` with these settings.
+async fn deliver_by(plugin: &Plugin, settings: &str) -> Result<Step, Fault> {
+    plugin.deliver(&context(settings), &sms("hello"), &grants(&[])).await
+}
+
+#[track_caller]
+fn asked(step: Step) -> Ask {
+    match step {
+        Step::Ask(ask) => ask,
+        Step::Done(outcome) => panic!("it asks nothing: {outcome:?}"),
+    }
+}
+
+/// The reference of a delivery that is done at once.
+#[track_caller]
+fn reference(step: Result<Step, Fault>) -> String {
+    match step {
         Ok(Step::Done(Outcome::Accepted(taken))) => taken.reference.expect("a reference"),
-        other => panic!("{settings}: {other:?}"),
+        other => panic!("not accepted at once: {other:?}"),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::OpenError;
@@ -86,6 +87,9 @@ fn settle_settings(connection: &Connection, path: &Path, cache_kib: i64) -> Resu
     let failed = |error| OpenError::of_sqlite(path, error);
     connection.busy_timeout(BUSY).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without this SQLite looks at the values that are bound, and prepares a statement anew for almost
+    // each of them: two thirds of what a claim cost.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     for (name, value) in [
         ("synchronous", 2),
         ("cache_size", -cache_kib),

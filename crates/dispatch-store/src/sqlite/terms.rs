@@ -1,9 +1,11 @@
 //! Search terms: which messages have this recipient, contact, location, or provider's reference.
 //!
-//! Random inserts are what makes an index dear, so they are not in the transaction that admits: the
-//! writer fills the table when nothing waits, in sorted batches, and remembers in the same transaction
-//! how far it came. A search reads what is not yet in the table from the messages themselves, so it is
-//! complete at every moment. Terms are numbers made from digests, and every hit is checked.
+//! Random inserts are what makes an index dear: each one touches a page of its own. So terms are not
+//! in the transaction that admits. The writer gathers them for thousands of messages, sorts them, and
+//! writes them in slices, when nothing waits or enough has come together; when the last slice is on
+//! disk it notes how far it came. A search reads what is not yet in the table from the messages
+//! themselves, so it is complete at every moment. Terms are numbers made from digests, and every hit
+//! is checked.
 
 use dispatch_model::MessageId;
 use ring::digest::{Context, SHA256};
@@ -13,12 +15,12 @@ use super::error::Failure;
 use super::ledger::{meta, set_meta};
 use crate::form::search_form;
 
-/// Messages indexed in one bite: some milliseconds.
+/// Messages gathered, or terms written, in one bite: some milliseconds.
 const BITE: usize = 512;
 
-/// When so many messages wait for it, bites are taken under load as well: the part that a search has
-/// to read message by message stays bounded.
-const LAG_MAX: u64 = 100_000;
+/// Messages whose terms are written together. The more, the more of them fall on the same page; and
+/// the longer is the part that a search has to read message by message.
+const BATCH: usize = 16_384;
 
 /// What a term is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,30 +45,49 @@ impl Term {
 }
 
 /// How far the table is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Indexed {
-    /// Messages up to this id are in it.
-    pub(super) message: i64,
-    /// Attempts up to this number are in it.
-    pub(super) attempt: i64,
-    /// Roughly how many messages are not.
+    /// Roughly how many messages are not in it.
     lag: u64,
+    batch: Batch,
+}
+
+/// Terms on their way. Nothing of it is kept on disk: what was written of a batch that was not
+/// finished is written once more.
+#[derive(Debug)]
+struct Batch {
+    /// Messages up to this id are in it, or in the table.
+    message: i64,
+    /// Attempts up to this number are in it, or in the table.
+    attempt: i64,
+    messages: usize,
+    terms: Vec<(i64, i64)>,
+    /// How many of the terms are written, once all are gathered and sorted.
+    written: Option<usize>,
+}
+
+impl Batch {
+    fn open(db: &Connection) -> rusqlite::Result<Self> {
+        let (message, attempt) = Indexed::read(db)?;
+        Ok(Self { message, attempt, messages: 0, terms: Vec::new(), written: None })
+    }
 }
 
 impl Indexed {
     pub(super) fn open(db: &Connection, last_id: i64) -> rusqlite::Result<Self> {
-        let (message, attempt) = Self::read(db)?;
-        // How many there are between is not worth counting: the first bite that comes up short says it.
-        Ok(Self { message, attempt, lag: if message < last_id { LAG_MAX } else { 0 } })
+        let batch = Batch::open(db)?;
+        // How many there are between is not worth counting: the batch that comes up short says it.
+        let lag = if batch.message < last_id { BATCH as u64 + 1 } else { 0 };
+        Ok(Self { lag, batch })
     }
 
-    /// Both numbers as they stand.
+    /// Up to which message and which attempt the table is complete.
     pub(super) fn read(db: &Connection) -> rusqlite::Result<(i64, i64)> {
         Ok((meta(db, "indexed_message")?.unwrap_or(0), meta(db, "indexed_attempt")?.unwrap_or(0)))
     }
 
     pub(super) fn rolled_back(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        (self.message, self.attempt) = Self::read(db)?;
+        self.batch = Batch::open(db)?;
         self.lag = self.lag.max(1);
         Ok(())
     }
@@ -86,23 +107,49 @@ impl Indexed {
 
     /// Whether a bite is due whatever else is to be done.
     pub(super) fn is_far_behind(&self) -> bool {
-        self.lag > LAG_MAX
+        self.lag > BATCH as u64 || self.batch.written.is_some()
     }
 
-    /// Takes a bite.
+    /// Takes a bite: gathers, or writes.
     pub(super) fn bite(&mut self, db: &Connection) -> Result<(), Failure> {
-        let mut terms = Vec::with_capacity(4 * BITE);
+        let Some(written) = self.batch.written else { return self.gather(db) };
+        let end = (written + BITE).min(self.batch.terms.len());
+        let mut insert = db.prepare_cached("INSERT OR IGNORE INTO term(hash, message) VALUES(?1, ?2)")?;
+        for term in &self.batch.terms[written..end] {
+            insert.execute(*term)?;
+        }
+        self.batch.written = Some(end);
+        if end == self.batch.terms.len() {
+            set_meta(db, "indexed_message", self.batch.message)?;
+            set_meta(db, "indexed_attempt", self.batch.attempt)?;
+            let whole = self.batch.messages >= BATCH;
+            self.lag = self.lag.saturating_sub(self.batch.messages as u64).max(u64::from(whole));
+            self.batch = Batch {
+                messages: 0,
+                terms: Vec::new(),
+                written: None,
+                message: self.batch.message,
+                attempt: self.batch.attempt,
+            };
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, db: &Connection) -> Result<(), Failure> {
+        let mut terms = std::mem::take(&mut self.batch.terms);
         let messages = self.read_messages(db, &mut terms)?;
         let attempts = self.read_attempts(db, &mut terms)?;
-        terms.sort_unstable();
-        let mut insert = db.prepare_cached("INSERT OR IGNORE INTO term(hash, message) VALUES(?1, ?2)")?;
-        for term in terms {
-            insert.execute(term)?;
+        self.batch.messages += messages;
+        let short = messages.max(attempts) < BITE;
+        if short {
+            // These are all there are, whatever was estimated.
+            self.lag = self.batch.messages as u64;
         }
-        set_meta(db, "indexed_message", self.message)?;
-        set_meta(db, "indexed_attempt", self.attempt)?;
-        self.lag =
-            if messages.max(attempts) < BITE { 0 } else { self.lag.saturating_sub(BITE as u64).max(1) };
+        if short || self.batch.messages >= BATCH || terms.len() >= 8 * BATCH {
+            terms.sort_unstable();
+            self.batch.written = Some(0);
+        }
+        self.batch.terms = terms;
         Ok(())
     }
 
@@ -111,8 +158,8 @@ impl Indexed {
             "SELECT m.id, n.text, m.contact, m.recipients, m.original FROM message m \
              JOIN name n ON n.id = m.location WHERE m.id > ?1 ORDER BY m.id LIMIT ?2",
         )?;
-        let mut rows = statement.query((self.message, BITE as i64))?;
-        let (mut read, mut last) = (0, self.message);
+        let mut rows = statement.query((self.batch.message, BITE as i64))?;
+        let (mut read, mut last) = (0, self.batch.message);
         while let Some(row) = rows.next()? {
             last = row.get(0)?;
             read += 1;
@@ -125,7 +172,7 @@ impl Indexed {
             );
             terms.extend(recipients.iter().map(|form| (Term::Recipient.number(form), last)));
         }
-        self.message = last;
+        self.batch.message = last;
         Ok(read)
     }
 
@@ -133,8 +180,8 @@ impl Indexed {
         let mut statement = db.prepare_cached(
             "SELECT seq, message, reference FROM attempt WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )?;
-        let mut rows = statement.query((self.attempt, BITE as i64))?;
-        let (mut read, mut last) = (0, self.attempt);
+        let mut rows = statement.query((self.batch.attempt, BITE as i64))?;
+        let (mut read, mut last) = (0, self.batch.attempt);
         while let Some(row) = rows.next()? {
             last = row.get(0)?;
             read += 1;
@@ -142,7 +189,7 @@ impl Indexed {
             let reference = row.get_ref(2)?.as_str_or_null().unwrap_or_default();
             terms.extend(reference.map(|reference| (Term::Reference.number(reference), message)));
         }
-        self.attempt = last;
+        self.batch.attempt = last;
         Ok(read)
     }
 }

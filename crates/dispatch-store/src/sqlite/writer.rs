@@ -25,8 +25,9 @@ use super::verb::{Ending, Task};
 const GROUP: usize = 512;
 const GROUP_BYTES: usize = 4 << 20;
 
-/// With nothing to do for so long, the search terms are brought up to date.
-const IDLE: Duration = Duration::from_millis(20);
+/// With nothing to do for so long, the search terms are brought up to date: not sooner, since terms
+/// are the cheaper the more are written together.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Rows moved to *ready* between groups, where a claim left more than it may move itself.
 const PROMOTED: usize = 1_024;
@@ -37,28 +38,28 @@ pub(super) struct Writer {
     queue: Receiver<Box<dyn Task>>,
     /// Long work that has had its bite of this group and wants another.
     unfinished: Vec<Box<dyn Task>>,
+    /// The last thing done was upkeep, and there is more of it.
+    idle: bool,
 }
 
 /// What the writer does next.
 enum Next {
     Group(Vec<Box<dyn Task>>),
     Upkeep,
-    End,
 }
 
 impl Writer {
     pub(super) fn new(ledger: Ledger, shared: Arc<Shared>, queue: Receiver<Box<dyn Task>>) -> Self {
         shared.set_search_lag(ledger.indexed.lag());
-        Self { ledger, shared, queue, unfinished: Vec::new() }
+        Self { ledger, shared, queue, unfinished: Vec::new(), idle: false }
     }
 
     /// Works until every caller is gone.
     pub(super) fn serve(mut self) {
-        loop {
-            match self.next() {
+        while let Some(next) = self.next() {
+            match next {
                 Next::Group(group) => self.work(group),
                 Next::Upkeep => self.work(Vec::new()),
-                Next::End => break,
             }
         }
         let stopping = Ending::Failed(Trouble::Busy("the store is closing".into()));
@@ -67,28 +68,12 @@ impl Writer {
         }
     }
 
-    fn next(&mut self) -> Next {
+    /// None when every caller is gone.
+    fn next(&mut self) -> Option<Next> {
         let mut group = std::mem::take(&mut self.unfinished);
         let mut weight = 0;
         if group.is_empty() {
-            let first = if !self.ledger.backlog.is_empty() && !self.shared.is_failed() {
-                match self.queue.try_recv() {
-                    Ok(task) => task,
-                    Err(TryRecvError::Empty) => return Next::Upkeep,
-                    Err(TryRecvError::Disconnected) => return Next::End,
-                }
-            } else if self.ledger.indexed.is_behind() && !self.shared.is_failed() {
-                match self.queue.recv_timeout(IDLE) {
-                    Ok(task) => task,
-                    Err(RecvTimeoutError::Timeout) => return Next::Upkeep,
-                    Err(RecvTimeoutError::Disconnected) => return Next::End,
-                }
-            } else {
-                match self.queue.recv() {
-                    Ok(task) => task,
-                    Err(_) => return Next::End,
-                }
-            };
+            let Some(first) = self.first()? else { return Some(Next::Upkeep) };
             weight += first.weight();
             group.push(first);
         }
@@ -98,14 +83,38 @@ impl Writer {
                     weight += task.weight();
                     group.push(task);
                 }
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => {
-                    // Nobody will ask for more: long work ends after this bite.
-                    break;
-                }
+                Err(_) => break,
             }
         }
-        if self.shared.is_closing() && group.is_empty() { Next::End } else { Next::Group(group) }
+        self.idle = false;
+        Some(Next::Group(group))
+    }
+
+    /// The next verb, waiting for it as long as there is nothing else to do; the inner none says that
+    /// there is.
+    fn first(&mut self) -> Option<Option<Box<dyn Task>>> {
+        if self.shared.is_failed() {
+            return self.queue.recv().ok().map(Some);
+        }
+        let behind = self.ledger.indexed.is_behind();
+        if !self.ledger.backlog.is_empty() || (behind && self.idle) {
+            match self.queue.try_recv() {
+                Ok(task) => Some(Some(task)),
+                Err(TryRecvError::Empty) => Some(None),
+                Err(TryRecvError::Disconnected) => None,
+            }
+        } else if behind {
+            match self.queue.recv_timeout(IDLE) {
+                Ok(task) => Some(Some(task)),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.idle = true;
+                    Some(None)
+                }
+                Err(RecvTimeoutError::Disconnected) => None,
+            }
+        } else {
+            self.queue.recv().ok().map(Some)
+        }
     }
 
     /// One group, whatever comes of it: everybody is answered.
@@ -181,9 +190,8 @@ impl Writer {
             self.ledger.backlog.insert(lane, now);
         }
         if self.ledger.indexed.is_far_behind() || (idle && self.ledger.indexed.is_behind()) {
-            let mut indexed = self.ledger.indexed;
-            match indexed.bite(&self.ledger.db) {
-                Ok(()) => self.ledger.indexed = indexed,
+            match self.ledger.indexed.bite(&self.ledger.db) {
+                Ok(()) => {}
                 Err(Failure::Broken(error)) => return Err(error),
                 Err(Failure::Refused(error)) => tracing::error!(%error, "store.terms: not written"),
             }

@@ -156,7 +156,10 @@ async fn read_request<R: AsyncRead + Unpin>(stream: &mut BufReader<R>) -> io::Re
     };
     loop {
         let mut line = String::new();
-        stream.read_line(&mut line).await?;
+        // A client that left in the middle of its head has asked nothing.
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let line = line.trim_end();
         let Some((name, value)) = line.split_once(':') else { break };
         caught.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));

@@ -111,6 +111,7 @@ impl Daemon {
         for door in self.doors {
             tasks.spawn(dispatch_admin::serve(door, Arc::clone(&control), stop_rest.clone()));
         }
+        let inherited = !self.webhooks.is_empty() && self.webhooks.iter().all(|bound| bound.inherited);
         for bound in self.webhooks {
             let (ingress, stop) = (self.ingress.clone(), stop_webhooks.clone());
             let origin = if bound.inherited { Origin::Inherited } else { Origin::Own };
@@ -138,7 +139,7 @@ impl Daemon {
         tracing::info!(reason = ended.words(), bound = ?self.drain, "daemon.draining");
         // An inherited socket is left to the successor: its backlog waits. On a socket of our own nobody
         // would answer, so newcomers are told to come again.
-        self.ingress.set_gate(Gate::Draining);
+        self.ingress.set_gate(if inherited { Gate::HandingOver } else { Gate::Draining });
         let drained = lifecycle::drain(&self.engine, self.drain).await;
         stop_webhooks.cancel();
         stop_rest.cancel();

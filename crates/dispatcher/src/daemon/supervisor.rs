@@ -95,7 +95,7 @@ impl DaemonSupervisor {
         match self.ingress.gate() {
             Gate::Serving => None,
             Gate::Starting => Some("starting".to_owned()),
-            Gate::Draining => Some("draining".to_owned()),
+            Gate::Draining | Gate::HandingOver => Some("draining".to_owned()),
         }
     }
 

@@ -1,3 +1,0 @@
-//! temporary
-#[path = "../../../tests/it/plugins/mod.rs"]
-mod plugins;
