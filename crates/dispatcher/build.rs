@@ -23,8 +23,12 @@ fn main() {
     }
     list.push_str("];\n");
     let names: Vec<String> = components(&dist).into_iter().map(|(name, _)| name).collect();
-    let names = if names.is_empty() { "none (built without `cargo xtask plugins`)".to_owned() } else { names.join(", ") };
-    let long = format!("{}\nbundled plugins: {names}", env::var("CARGO_PKG_VERSION").expect("cargo sets it"));
+    let names = if names.is_empty() {
+        "none (built without `cargo xtask plugins`)".to_owned()
+    } else {
+        names.join(", ")
+    };
+    let long = format!("{}\nbundled plugins: {names}", env!("CARGO_PKG_VERSION"));
     writeln!(list, "/// The version and the plugins inside, for `--version`.\npub(crate) const LONG_VERSION: &str = {long:?};")
         .expect("a string takes it");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("bundled.rs");

@@ -34,7 +34,6 @@ async fn nothing_a_provider_does_is_mistaken_for_success() -> anyhow::Result<()>
             Answer::text(200, "<html>maintenance</html>").header("content-type", "text/html").into(),
         ),
         ("naked-502", Answer::text(502, "bad gateway").into()),
-        ("redirect", Answer::text(302, "").header("location", "http://127.0.0.1:1/elsewhere").into()),
     ];
     for (n, (what, act)) in cases.into_iter().enumerate() {
         stage.sms.next(act);
@@ -56,6 +55,16 @@ async fn nothing_a_provider_does_is_mistaken_for_success() -> anyhow::Result<()>
     // And the daemon is none the worse.
     daemon.send(&text(LOCATION, "after-all", "+15864603685")).await?;
     daemon.wait_state("after-all", "accepted", SOON).await?;
+    // A redirect is not followed: the address in the settings is wrong, and the backend is taken out of service.
+    daemon.expect_error("lane.changed");
+    stage.sms.next(Answer::text(302, "").header("location", "http://127.0.0.1:1/elsewhere"));
+    daemon.send(&text(LOCATION, "redirected", "+15864603699")).await?;
+    let message = dispatch_testkit::until_some("an attempt", SOON, async || {
+        let message = daemon.message("redirected").await.ok()?;
+        (!outcomes(&message).is_empty()).then_some(message)
+    })
+    .await?;
+    assert_eq!(outcomes(&message), ["rejected"], "{message:#}");
     daemon.stop().await?;
     Ok(())
 }

@@ -329,7 +329,7 @@ fn others_hand_problems_by_path() {
         ("routes[0].deliver[0]", "main.toml:5:12+11"),
         ("routes[7].deliver", "main.toml:3:3+6"),
         ("locations.L1.backends.twilio-mx.settings.from", "locations.csv:2:17+13"),
-        ("locations.L2.backends.twilio-mx.secrets.auth_token", "locations.csv:3:19+3"),
+        ("locations.L2.backends.twilio-mx.secrets.auth_token", "locations.csv:3:18+3"),
         ("locations.L2.backends.twilio-mx.settings", "locations.csv:3:5+10"),
         ("nothing.like.this", "None"),
     ] {

@@ -77,14 +77,14 @@ async fn one(store: &SqliteStore, key: &str, n: u32) -> Option<()> {
     submission.extra.insert("filler".into(), "x".repeat(1000).into());
     let Ok(Admitted::Fresh(message)) = store.admit(submission).await else { return None };
     say(format!("admitted {key}"));
-    if n % 4 == 0 {
+    if n.is_multiple_of(4) {
         return Some(());
     }
     let claim = [FirstClaim::No, FirstClaim::Lease, FirstClaim::LeaseMarked][(n % 3) as usize];
     let planned = sample::planned(&message, sample::NOON, claim);
     let mut delivery = planned.delivery.clone();
     let leases = store.plan(vec![planned]).await.ok()?;
-    if let (Some(lease), true) = (leases[0], n % 5 > 0) {
+    if let (Some(lease), true) = (leases[0], !n.is_multiple_of(5)) {
         delivery.epoch = lease.epoch;
         store.settle(sample::accepted(&delivery, key)).await.ok()?;
         say(format!("settled {key}"));

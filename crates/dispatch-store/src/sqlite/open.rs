@@ -29,6 +29,9 @@ const QUESTIONS: usize = 256;
 /// How often a lock that is held is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
+/// The ways to the writer and to the readers.
+type Doors = (SyncSender<Box<dyn Task>>, SyncSender<Question>);
+
 /// The store on disk. Dropping it ends its threads: the writer finishes what it was given, and the
 /// lock is free afterwards.
 #[derive(Debug)]
@@ -36,7 +39,7 @@ pub struct SqliteStore {
     shared: Arc<Shared>,
     path: PathBuf,
     /// None once it is closing.
-    doors: Option<(SyncSender<Box<dyn Task>>, SyncSender<Question>)>,
+    doors: Option<Doors>,
     readers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
     /// One backup at a time: each holds the log from being reset.

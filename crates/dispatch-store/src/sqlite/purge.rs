@@ -146,12 +146,17 @@ impl Purge {
         until: Timestamp,
         purged: &mut Purged,
     ) -> Result<bool, Failure> {
-        let row: Option<(u8, i64, i64, i64, Option<i64>, Option<i64>)> = ledger
+        let row = ledger
             .db
             .prepare_cached(
                 "SELECT state, changed_at, flags, location, lane, last_attempt FROM delivery WHERE id = ?1",
             )?
-            .query_row([id], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?)))
+            .query_row([id], |r| {
+                let state: u8 = r.get(0)?;
+                let (changed_at, flags, location): (i64, i64, i64) = (r.get(1)?, r.get(2)?, r.get(3)?);
+                let (lane, last_attempt): (Option<i64>, Option<i64>) = (r.get(4)?, r.get(5)?);
+                Ok((state, changed_at, flags, location, lane, last_attempt))
+            })
             .optional()?;
         let Some((state, changed_at, flags, location, lane, last_attempt)) = row else { return Ok(true) };
         let state = DeliveryState::from_u8(state).ok_or_else(|| unreadable("a delivery", "its state"))?;

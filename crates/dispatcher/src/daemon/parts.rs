@@ -79,7 +79,6 @@ pub(crate) fn ingress_config(loaded: &Loaded) -> Result<IngressConfig, Vec<Diagn
         connections_max: server.connections_max as usize,
         memory_max: size(server.memory_max),
         admit_wait: server.admit_wait,
-        ..Limits::default()
     };
     match IngressConfig::new(sources, limits) {
         Ok(config) if problems.is_empty() => Ok(config),
