@@ -17,7 +17,7 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(120);
     while !condition().await {
         assert!(Instant::now() < end, "it did not come about in two minutes");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
     }
 }
 

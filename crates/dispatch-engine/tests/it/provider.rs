@@ -165,7 +165,7 @@ impl Egress for Provider {
         let answer = self.next(&asked.backend);
         let delay = *self.delay.lock();
         if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep(delay).await; // the provider is slow, as the test says
         }
         let hold = self.hold.lock().clone();
         if let Some(hold) = hold {

@@ -274,7 +274,7 @@ pub async fn wait_until<F: Future<Output = bool>>(mut condition: impl FnMut() ->
         if condition().await {
             return true;
         }
-        tokio::time::sleep(step).await;
+        tokio::time::sleep(step).await; // between two looks at the condition
         step = (step * 2).min(Duration::from_secs(1));
     }
     false

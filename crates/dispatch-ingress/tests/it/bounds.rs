@@ -95,7 +95,7 @@ async fn drops_of_a_head_do_not_buy_time() {
     let drip = async {
         loop {
             wire.send(b"a: b\r\n").await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await; // the client is slow: that is what is tested
             let mut byte = [0; 1];
             if wire.stream.try_read(&mut byte).is_ok() {
                 break;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dispatch_model::{DeliveryState, MessageId};
+use dispatch_model::{DeliveryState, Message, MessageId, Timestamp};
 use rusqlite::ffi;
 use tempfile::TempDir;
 
@@ -36,6 +36,29 @@ async fn until(mut holds: impl FnMut() -> bool) {
     while !holds() {
         tokio::task::yield_now().await;
     }
+}
+
+/// Admits so many messages of a location, all at once: they share commits, and the test its time.
+async fn crowd(store: &Arc<SqliteStore>, location: &str, count: u32) -> Vec<Arc<Message>> {
+    let mut tasks = Vec::new();
+    for n in 0..count {
+        let (store, submission) = (Arc::clone(store), sms(location, &format!("m{n}"), n));
+        tasks.push(tokio::spawn(async move { store.admit(submission).await }));
+    }
+    let mut messages = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(Admitted::Fresh(message)) => messages.push(message),
+            other => panic!("{other:?}"),
+        }
+    }
+    messages
+}
+
+/// Plans them all in one go.
+async fn plan_all(store: &SqliteStore, messages: &[Arc<Message>], due_at: Timestamp, claim: FirstClaim) {
+    let plans = messages.iter().map(|message| planned(message, due_at, claim)).collect();
+    assert!(store.plan(plans).await.unwrap().iter().all(Option::is_none));
 }
 
 #[tokio::test]
@@ -260,11 +283,7 @@ async fn bulk_verbs_take_bites_and_let_others_in_between() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let subject: Subject = store.clone();
-    let mut plans = Vec::new();
-    for n in 0..2_500 {
-        plans.push(planned(&*admit(&subject, sms("L1", &format!("m{n}"), n)).await, NOON, FirstClaim::No));
-    }
-    subject.plan(plans).await.unwrap();
+    plan_all(&store, &crowd(&store, "L1", 2_500).await, NOON, FirstClaim::No).await;
     let before = store.groups().0;
     let of_all = Filter { location: Some("L1".into()), ..Filter::default() };
     let (cancelled, admitted) = tokio::join!(
@@ -285,13 +304,10 @@ async fn bulk_verbs_take_bites_and_let_others_in_between() {
 #[tokio::test]
 async fn a_resumption_is_complete_when_it_returns() {
     let folder = tempfile::tempdir().unwrap();
-    let subject: Subject = store(&folder);
+    let store = store(&folder);
+    let subject: Subject = store.clone();
     subject.suspend(Suspension::Location("L1".into()), true, NOON).await.unwrap();
-    let mut plans = Vec::new();
-    for n in 0..2_300 {
-        plans.push(planned(&*admit(&subject, sms("L1", &format!("m{n}"), n)).await, NOON, FirstClaim::Lease));
-    }
-    assert!(subject.plan(plans).await.unwrap().iter().all(Option::is_none));
+    plan_all(&store, &crowd(&store, "L1", 2_300).await, NOON, FirstClaim::Lease).await;
     assert!(subject.suspend(Suspension::Location("L1".into()), false, at(1)).await.unwrap());
     let mut claimed = 0;
     loop {
@@ -307,13 +323,10 @@ async fn a_resumption_is_complete_when_it_returns() {
 #[tokio::test]
 async fn work_that_is_due_all_at_once_is_all_claimed() {
     let folder = tempfile::tempdir().unwrap();
-    let subject: Subject = store(&folder);
-    let mut plans = Vec::new();
-    for n in 0..3_000 {
-        plans.push(planned(&*admit(&subject, sms("L1", &format!("m{n}"), n)).await, at(60), FirstClaim::No));
-    }
-    plans.push(planned(&*admit(&subject, sms("L2", "late", 1)).await, at(61), FirstClaim::No));
-    subject.plan(plans).await.unwrap();
+    let store = store(&folder);
+    let subject: Subject = store.clone();
+    plan_all(&store, &crowd(&store, "L1", 3_000).await, at(60), FirstClaim::No).await;
+    plan_all(&store, &crowd(&store, "L2", 1).await, at(61), FirstClaim::No).await;
     assert!(claim(&subject, at(59), 9, None).await.claimed.is_empty());
     let (mut claimed, mut calls) = (0, 0);
     loop {
@@ -553,9 +566,7 @@ async fn a_backup_is_whole_and_is_made_while_work_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let subject: Subject = store.clone();
-    for n in 0..300 {
-        admit(&subject, sms("L1", &format!("m{n}"), n)).await;
-    }
+    crowd(&store, "L1", 300).await;
     let to = folder.path().join("copy.db");
     let (size, admitted) = tokio::join!(subject.backup(&to), subject.admit(sms("L1", "meanwhile", 1)));
     assert!(matches!(admitted.unwrap(), Admitted::Fresh(_)));
