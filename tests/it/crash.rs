@@ -52,6 +52,11 @@ async fn nothing_acked_is_lost_and_nothing_is_stuck() -> anyhow::Result<()> {
         let answer = client.request("GET", &format!("/v1/messages/{id}"), &[], b"").await?;
         assert_eq!(answer.status, 200, "{id} was acked and is lost");
         let message = answer.json()?;
+        // Under way at every kill until its attempts were spent: an operator is asked, and nothing is lost.
+        if message["delivery"]["state"] == "held" {
+            assert_eq!(message["delivery"]["unresolved"], true, "{message:#}");
+            continue;
+        }
         assert_eq!(message["delivery"]["state"], "accepted", "{message:#}");
         assert!(delivered.contains(&format!("+1586{n:07}")), "{id} was acked and never reached the provider");
     }

@@ -192,6 +192,10 @@ impl Turn<'_> {
             }
             End::Found(outcome) => {
                 self.delivery.attempts_total += 1;
+                // Throttling costs no attempt, also when it is learnt later that it was that.
+                if matches!(outcome, Outcome::Throttled { .. }) {
+                    self.delivery.attempts = self.delivery.attempts.saturating_sub(1);
+                }
                 match outcome {
                     // Asking again at once would not make it known.
                     Outcome::Unknown { reason } => self.unknown(reason, false),
