@@ -12,10 +12,12 @@ async fn nothing_a_provider_does_is_mistaken_for_success() -> anyhow::Result<()>
     let stage = Stage::new().await?;
     let short = stage.plain().replace(
         "plugin = \"twilio\"",
-        "plugin = \"twilio\"\nlimits = { timeout = \"700ms\", breaker_failures = 1000 }",
+        "plugin = \"twilio\"\nlimits = { timeout = \"700ms\", breaker_failures = 1000, breaker_open = \"200ms\" }",
     );
     let config = short.replace("deliver = \"texts\"", "deliver = \"texts\"\non_unknown = \"hold\"");
     let daemon = stage.start(&config).await?;
+    // A redirect is a wrong URL: the operator is told.
+    daemon.expect_error("lane.changed");
     let created = Answer::twilio_created();
     let cases = [
         ("hangs", Act::Hang),

@@ -23,12 +23,17 @@ pub(crate) struct Args {
     /// Leave at once: 0 when the catchers accepted both messages
     #[arg(long)]
     once: bool,
+    /// Build nothing: the dispatcher beside this program is the one to show
+    #[arg(long, hide = true)]
+    built: bool,
 }
 
 /// Builds, starts, sends, shows.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    command::run(xtask()?.arg("plugins"))?;
-    command::run(cargo().args(["build", "--package", "dispatcher"]))?;
+    if !args.built {
+        command::run(xtask()?.arg("plugins"))?;
+        command::run(cargo().args(["build", "--package", "dispatcher"]))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(show(args.once))
 }
@@ -52,7 +57,7 @@ async fn show(once: bool) -> anyhow::Result<()> {
 
     if once {
         stage.close().await?;
-        page.line("Both were accepted by the catchers.");
+        page.line("\nBoth were accepted by the catchers.");
         return Ok(());
     }
     page.next_steps(&stage);

@@ -27,7 +27,7 @@ impl Page {
 
     pub(super) fn indented(&self, text: &str) {
         for line in text.lines() {
-            println!("  {line}");
+            println!("{}", if line.trim().is_empty() { String::new() } else { format!("  {line}") });
         }
     }
 
