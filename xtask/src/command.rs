@@ -13,8 +13,10 @@ pub(crate) fn root() -> PathBuf {
 /// The target folder that this program was built in, wherever the user keeps it.
 pub(crate) fn target() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("finding the running program")?;
-    let target = this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    Ok(target.context("xtask was not run from a cargo target folder")?.to_owned())
+    // The profile's folder (debug, release) is the one in which cargo keeps its fingerprints.
+    let profile = this.ancestors().find(|folder| folder.join(".fingerprint").is_dir());
+    let target = profile.and_then(Path::parent).context("xtask was not run from a cargo target folder")?;
+    Ok(target.to_owned())
 }
 
 /// cargo, in the root of the workspace.

@@ -11,7 +11,6 @@ use std::hash::{Hash as _, Hasher};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::digest::{Context, SHA256, digest};
 use wasmtime::Engine;
@@ -22,6 +21,8 @@ pub(crate) const WASMTIME: &str = "48.0.8";
 /// What an artefact of ours begins with; the digit counts this layout.
 const MAGIC: &[u8; 8] = b"dispcwa1";
 const SUFFIX: &str = "cwasm";
+/// What a file that is still being written ends with; it begins with the writer's process id.
+const ASIDE: &str = ".tmp";
 /// Artefacts kept. Each is as large as the plugin, a few times over; the oldest goes first.
 const FILES_MAX: usize = 64;
 /// Bytes of one: the largest guests known compile to 50 MB.
@@ -57,7 +58,6 @@ pub(crate) struct ArtefactCache {
     dir: PathBuf,
     /// wasmtime's version and everything of its configuration that shapes code.
     engine: Key,
-    writes: AtomicU64,
 }
 
 impl ArtefactCache {
@@ -77,8 +77,8 @@ impl ArtefactCache {
         if mode & 0o077 != 0 {
             return Err(CacheError::Mode { path: dir.to_owned(), mode });
         }
-        let cache = Self { dir: dir.to_owned(), engine: engine_key(engine), writes: AtomicU64::new(0) };
-        cache.sweep(|name| name.ends_with(".tmp"), 0);
+        let cache = Self { dir: dir.to_owned(), engine: engine_key(engine) };
+        cache.sweep(left_behind, 0);
         Ok(cache)
     }
 
@@ -131,14 +131,13 @@ impl ArtefactCache {
     /// checksum tells.
     fn write(&self, key: &Key, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(|error| io::Error::other(error.to_string()))?;
-        let number = self.writes.fetch_add(1, Ordering::Relaxed);
-        let aside = self.dir.join(format!("{}-{number}.tmp", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-        let written = write_all(&mut file, key, &code).and_then(|()| std::fs::rename(&aside, self.path(key)));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&aside);
-        }
-        written
+        let mut file = tempfile::Builder::new()
+            .prefix(&format!("{}-", std::process::id()))
+            .suffix(ASIDE)
+            .tempfile_in(&self.dir)?;
+        write_all(file.as_file_mut(), key, &code)?;
+        file.persist(self.path(key)).map_err(|error| error.error)?;
+        Ok(())
     }
 
     /// Removes the oldest files of a kind beyond `keep`.
@@ -166,6 +165,14 @@ impl ArtefactCache {
     fn path(&self, key: &Key) -> PathBuf {
         self.dir.join(format!("{}.{SUFFIX}", hex(key)))
     }
+}
+
+/// Whether a file was being written by a process that is gone.
+fn left_behind(name: &str) -> bool {
+    name.strip_suffix(ASIDE)
+        .and_then(|rest| rest.split_once('-'))
+        .and_then(|(writer, _)| writer.parse::<u32>().ok())
+        .is_some_and(|writer| !Path::new("/proc").join(writer.to_string()).exists())
 }
 
 fn write_all(file: &mut File, key: &Key, code: &[u8]) -> io::Result<()> {

@@ -35,8 +35,10 @@ impl Counterparts {
     /// Those installed beside the running program.
     pub fn find() -> anyhow::Result<Self> {
         let this = std::env::current_exe().context("finding the running program")?;
-        let target = this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-        let folder = target.context("not run from a cargo target folder")?.join("counterparts");
+        // The profile's folder (debug, release) is the one in which cargo keeps its fingerprints.
+        let profile = this.ancestors().find(|folder| folder.join(".fingerprint").is_dir());
+        let target = profile.and_then(Path::parent).context("not run from a cargo target folder")?;
+        let folder = target.join("counterparts");
         ensure!(folder.is_dir(), "{} is missing: `cargo xtask test` installs it", folder.display());
         Ok(Self { folder })
     }

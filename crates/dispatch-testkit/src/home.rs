@@ -59,13 +59,16 @@ impl Home {
         Target { addr: self.ingress(), path: "/webhooks/highlevel".into(), signer: self.signer.clone() }
     }
 
-    /// Writes a file, folders made as needed.
+    /// Writes a file, folders made as needed: beside its place and then moved there, so that a daemon
+    /// that watches it never reads half of it.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> anyhow::Result<PathBuf> {
         let path = self.file(name);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        let beside = self.file("being-written");
+        std::fs::write(&beside, text).with_context(|| format!("writing {}", beside.display()))?;
+        std::fs::rename(&beside, &path).with_context(|| format!("writing {}", path.display()))?;
         Ok(path)
     }
 

@@ -33,9 +33,15 @@ fn dist() -> PathBuf {
         .expect("no plugins/dist; run `cargo xtask plugins`")
 }
 
-/// Bounds small enough for tests to reach.
+/// Bounds small enough for tests to reach. What one test compiled the others take: without that, compiling
+/// in a debug build would be all that these tests do.
 fn config() -> HostConfig {
-    HostConfig { deadline: Duration::from_millis(100), memory_max: 16 << 20, ..HostConfig::default() }
+    HostConfig {
+        deadline: Duration::from_millis(100),
+        memory_max: 16 << 20,
+        cache_dir: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("artefacts")),
+        ..HostConfig::default()
+    }
 }
 
 fn host() -> Arc<PluginHost> {

@@ -132,13 +132,17 @@ fn a_new_folder_is_ours_alone() {
 #[test]
 fn the_oldest_go_and_leftovers_of_a_crash_too() {
     let rig = Rig::new();
-    std::fs::write(rig.dir.path().join("1-0.tmp"), "half").unwrap();
+    // No process has this id; and this one, which has, is still writing.
+    std::fs::write(rig.dir.path().join("4294967295-x.tmp"), "half").unwrap();
+    let ours = rig.dir.path().join(format!("{}-x.tmp", std::process::id()));
+    std::fs::write(&ours, "half").unwrap();
     for number in 0..FILES_MAX + 5 {
         std::fs::write(rig.dir.path().join(format!("{number:03}.{SUFFIX}")), "old").unwrap();
     }
     let (cache, path) = rig.filled();
     assert!(path.is_file(), "the newest stays");
-    assert_eq!(std::fs::read_dir(&cache.dir).unwrap().count(), FILES_MAX);
+    assert!(ours.is_file());
+    assert_eq!(std::fs::read_dir(&cache.dir).unwrap().count(), FILES_MAX + 1);
 }
 
 #[test]

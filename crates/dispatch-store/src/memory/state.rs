@@ -220,6 +220,11 @@ impl State {
     }
 
     pub(super) fn suspend(&mut self, what: Suspension, suspended: bool, now: Timestamp) -> bool {
+        if let Suspension::Location(location) = &what {
+            // Naming a location gives it its turn, as it gives it its number on disk.
+            let turn = self.turns.len();
+            self.turns.entry(location.clone()).or_insert(turn);
+        }
         let is = self.suspensions.contains_key(&what);
         match suspended {
             true if !is => drop(self.suspensions.insert(what, now)),
