@@ -31,21 +31,47 @@ impl Ended {
     }
 }
 
+/// The signals that concern the daemon. Listened to before anything is built: a SIGHUP that nobody
+/// listens to ends a process, and one may come as soon as the daemon says that it is ready.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From here on no signal is left to the system's default.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns the name of the one that asks the daemon to end.
+    pub(crate) async fn end(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// Waits for the end, and reloads meanwhile.
-pub(crate) async fn serve(engine: &Engine, supervisor: &Arc<DaemonSupervisor>) -> Ended {
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
-    else {
-        return Ended::Failed("signals cannot be received".to_owned());
-    };
-    let mut watch = Watch::start(&supervisor.watched());
+pub(crate) async fn serve(
+    engine: &Engine,
+    supervisor: &Arc<DaemonSupervisor>,
+    signals: &mut Signals,
+    watch: &mut Watch,
+) -> Ended {
     let mut fatal = engine.fatal();
     loop {
         let changed = tokio::select! {
-            _ = terminate.recv() => return Ended::Asked("SIGTERM"),
-            _ = interrupt.recv() => return Ended::Asked("SIGINT"),
+            _ = signals.terminate.recv() => return Ended::Asked("SIGTERM"),
+            _ = signals.interrupt.recv() => return Ended::Asked("SIGINT"),
             why = failure(&mut fatal) => return Ended::Failed(why),
-            _ = hangup.recv() => "SIGHUP",
+            _ = signals.hangup.recv() => "SIGHUP",
             () = watch.changed() => "a file was saved",
         };
         tracing::info!(because = changed, "config.reloading");
@@ -62,24 +88,15 @@ async fn failure(fatal: &mut tokio::sync::watch::Receiver<Option<String>>) -> St
 }
 
 /// Lets running attempts end within their bound. A second signal cuts it short: what was promised is on disk.
-pub(crate) async fn drain(engine: &Engine, bound: Duration) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+pub(crate) async fn drain(engine: &Engine, bound: Duration, signals: &mut Signals) -> Result<(), Failure> {
     tokio::select! {
         drained = engine.drain(bound) => {
             tracing::info!(finished = drained.finished, broken_off = drained.broken_off, "daemon.drained");
             Ok(())
         }
-        () = either(&mut terminate, &mut interrupt) => {
+        _ = signals.end() => {
             Err(Failure::Aborted("a second signal cut the drain short; what was accepted is on disk".to_owned()))
         }
-    }
-}
-
-async fn either(one: &mut Signal, other: &mut Signal) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
     }
 }
 

@@ -27,6 +27,7 @@ use dispatch_store::{SqliteStore, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use lifecycle::Signals;
 pub(crate) use parts::{ingress_config, plugin_host, read_webhook, store_failure};
 
 use crate::clock::SystemClock;
@@ -97,7 +98,9 @@ impl Daemon {
     }
 
     /// Serves until told to stop, then drains.
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self, mut signals: Signals) -> Result<(), Failure> {
+        // Before readiness: a file saved from then on is a change that must be seen.
+        let mut watch = watch::Watch::start(&self.supervisor.watched());
         let tasks = TaskTracker::new();
         let stop_webhooks = CancellationToken::new();
         let stop_rest = CancellationToken::new();
@@ -132,7 +135,7 @@ impl Daemon {
             listening = self.supervisor.listening().join(", "),
             "daemon.ready"
         );
-        let ended = lifecycle::serve(&self.engine, &self.supervisor).await;
+        let ended = lifecycle::serve(&self.engine, &self.supervisor, &mut signals, &mut watch).await;
 
         notify::stopping();
         notify::status("draining");
@@ -140,7 +143,7 @@ impl Daemon {
         // An inherited socket is left to the successor: its backlog waits. On a socket of our own nobody
         // would answer, so newcomers are told to come again.
         self.ingress.set_gate(if inherited { Gate::HandingOver } else { Gate::Draining });
-        let drained = lifecycle::drain(&self.engine, self.drain).await;
+        let drained = lifecycle::drain(&self.engine, self.drain, &mut signals).await;
         stop_webhooks.cancel();
         stop_rest.cancel();
         tasks.close();

@@ -26,7 +26,18 @@ pub(super) fn run(place: &Place, args: &RunArgs) -> Result<(), Failure> {
         tracing::warn!(path = warning.path, "config.warning: {}", warning.message);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(async { daemon::Daemon::build(inputs, loaded).await?.run().await });
+    let ended = runtime.block_on(async {
+        let mut signals = daemon::Signals::listen()?;
+        let daemon = tokio::select! {
+            built = daemon::Daemon::build(inputs, loaded) => built?,
+            // Also while it waits for its predecessor's lock: nothing was promised yet.
+            signal = signals.end() => {
+                tracing::info!(reason = signal, "daemon.stopped: before it was ready");
+                return Ok(());
+            }
+        };
+        daemon.run(signals).await
+    });
     // What is still running after the drain was told to stop and did not: it ends with the process.
     runtime.shutdown_background();
     ended
