@@ -1,5 +1,6 @@
 //! A start that cannot be, says why and leaves with a code that a service manager can tell apart.
 
+use anyhow::Context as _;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -75,7 +76,8 @@ async fn a_full_disk_is_answered_429_and_nothing_is_lost() -> anyhow::Result<()>
     let mut acked = Vec::new();
     let mut refused = None;
     for n in 0..2_000 {
-        let answer = target.send(&dispatch_testkit::sms(LOCATION, n, 4096)).await?;
+        let sent = target.send(&dispatch_testkit::sms(LOCATION, n, 4096)).await;
+        let answer = sent.with_context(|| daemon.log().text())?;
         match answer.status {
             200 => acked.push(n),
             status => {
@@ -88,6 +90,12 @@ async fn a_full_disk_is_answered_429_and_nothing_is_lost() -> anyhow::Result<()>
     assert_eq!(status, 429, "{}", answer.text());
     assert!(answer.header("retry-after").is_some());
     assert!(!acked.is_empty());
+    // It stays at work: whoever comes later is told to come again, too.
+    for n in 2_000..2_002 {
+        let sent = target.send(&dispatch_testkit::sms(LOCATION, n, 4096)).await;
+        let answer = sent.with_context(|| daemon.log().text())?;
+        assert_eq!(answer.status, 429, "{}", answer.text());
+    }
     daemon.kill().await?;
 
     // With room again, everything that was answered 200 is there and goes out.

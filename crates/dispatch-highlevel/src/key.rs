@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use ring::signature::{ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use ed25519_dalek::Verifier as _;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
 /// DER of `SubjectPublicKeyInfo` around an Ed25519 key, up to the 32 bytes of the key (RFC 8410).
 pub(crate) const ED25519_SPKI: [u8; 12] =
@@ -21,12 +22,10 @@ pub struct VerifyingKey(Form);
 
 #[derive(Clone, PartialEq, Eq)]
 enum Form {
-    Ed25519([u8; 32]),
+    /// As a point on the curve: reading it from its bytes is a tenth of a verification.
+    Ed25519(Box<ed25519_dalek::VerifyingKey>),
     /// `RSAPublicKey` as DER, the way ring takes it, and the length of its signatures in bytes.
-    Rsa {
-        der: Box<[u8]>,
-        signature_len: usize,
-    },
+    Rsa { der: Box<[u8]>, signature_len: usize },
 }
 
 /// Why a text is no key.
@@ -53,6 +52,9 @@ pub enum KeyError {
         /// How many bytes were decoded.
         len: usize,
     },
+    /// 32 bytes, but no key: about half of all such strings are none.
+    #[error("these 32 bytes are not an Ed25519 key: a character of it may have been lost or changed")]
+    NoPoint,
     /// RSA, of a size that is not supported.
     #[error("an RSA key of {bits} bits: 2048 to 8192 are supported")]
     RsaSize {
@@ -71,8 +73,11 @@ impl VerifyingKey {
     }
 
     /// From the 32 bytes of an Ed25519 key.
-    pub fn ed25519(bytes: [u8; 32]) -> Self {
-        Self(Form::Ed25519(bytes))
+    pub fn ed25519(bytes: [u8; 32]) -> Result<Self, KeyError> {
+        match ed25519_dalek::VerifyingKey::from_bytes(&bytes) {
+            Ok(key) => Ok(Self(Form::Ed25519(Box::new(key)))),
+            Err(_) => Err(KeyError::NoPoint),
+        }
     }
 
     /// `ed25519` or `rsa`.
@@ -88,7 +93,8 @@ impl VerifyingKey {
     pub(crate) fn verifies(&self, body: &[u8], signature: &[u8]) -> bool {
         match &self.0 {
             Form::Ed25519(key) => {
-                signature.len() == 64 && UnparsedPublicKey::new(&ED25519, key).verify(body, signature).is_ok()
+                let signature = ed25519_dalek::Signature::from_slice(signature);
+                signature.is_ok_and(|signature| key.verify(body, &signature).is_ok())
             }
             Form::Rsa { der, signature_len } => {
                 signature.len() == *signature_len
@@ -101,12 +107,11 @@ impl VerifyingKey {
 
     fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         if let Ok(raw) = <[u8; 32]>::try_from(der) {
-            return Ok(Self::ed25519(raw));
+            return Self::ed25519(raw);
         }
         if let Some(raw) = der.strip_prefix(&ED25519_SPKI[..]) {
-            return <[u8; 32]>::try_from(raw)
-                .map(Self::ed25519)
-                .map_err(|_| KeyError::Unknown { len: der.len() });
+            let raw = <[u8; 32]>::try_from(raw).map_err(|_| KeyError::Unknown { len: der.len() })?;
+            return Self::ed25519(raw);
         }
         let unknown = || KeyError::Unknown { len: der.len() };
         let rsa = rsa_from_spki(der).unwrap_or(der);
@@ -158,7 +163,7 @@ impl FromStr for VerifyingKey {
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Form::Ed25519(key) => write!(f, "ed25519 {}", STANDARD.encode(key)),
+            Form::Ed25519(key) => write!(f, "ed25519 {}", STANDARD.encode(key.as_bytes())),
             Form::Rsa { der, signature_len } => {
                 let digest = ring::digest::digest(&ring::digest::SHA256, der);
                 write!(f, "rsa-{} sha256:{}", signature_len * 8, STANDARD_NO_PAD.encode(digest))

@@ -33,7 +33,7 @@ impl SigningKey {
 
     /// The key that verifies what this one signs.
     pub fn verifying_key(&self) -> VerifyingKey {
-        VerifyingKey::ed25519(self.public_bytes())
+        VerifyingKey::ed25519(self.public_bytes()).expect("the public half of a key is a key")
     }
 
     /// The public key as PEM: what goes into the configuration.

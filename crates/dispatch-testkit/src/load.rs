@@ -128,6 +128,9 @@ impl Load {
     }
 }
 
+/// Longer latencies count as this: a minute.
+const LONGEST_US: u64 = 60_000_000;
+
 /// What one connection saw.
 struct Share {
     acked: Vec<usize>,
@@ -142,7 +145,7 @@ impl Default for Share {
             acked: Vec::new(),
             statuses: BTreeMap::new(),
             unanswered: 0,
-            latency: Histogram::new(3).expect("three digits are within its range"),
+            latency: Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in order"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::StoreError;
 
@@ -159,6 +159,13 @@ impl Trouble {
             ) => Self::Fatal(detail),
             _ => Self::Single(detail),
         }
+    }
+
+    /// Whether a write was refused by the system, which may be for want of room; an `fsync` that failed is another
+    /// matter.
+    pub(super) fn is_refused_write(error: &rusqlite::Error) -> bool {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        matches!(code, Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE))
     }
 
     pub(super) fn into_error(self) -> StoreError {

@@ -5,7 +5,8 @@
 //! up, and the writer tries once more.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ use super::config::StoreConfig;
 
 /// How old an answer may be.
 const FRESH: Duration = Duration::from_millis(200);
+
+/// Bytes of a trial write: as many as one larger message.
+const PROBE: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Space {
@@ -78,6 +82,21 @@ impl Space {
     /// Bytes of the file and its log.
     pub(super) fn size(&self) -> u64 {
         self.files.iter().filter_map(|file| fs::metadata(file).ok()).map(|data| data.len()).sum()
+    }
+
+    /// Whether the system lets no file here grow beyond ours: for want of room, of quota or of a limit on files.
+    /// SQLite tells the first from a broken disk and not the others, so a file of our own is tried.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let longest =
+            self.files.iter().filter_map(|file| fs::metadata(file).ok()).map(|data| data.len()).max();
+        let tried = tempfile::tempfile_in(&self.folder)
+            .and_then(|file| file.write_all_at(&[0; PROBE], longest.unwrap_or(0)));
+        tried.is_err_and(|error| {
+            matches!(
+                error.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+            )
+        })
     }
 
     /// Gives the ballast up; whether that made room.

@@ -344,6 +344,15 @@ async fn work_that_is_due_all_at_once_is_all_claimed() {
 // ---- faults -------------------------------------------------------------------------------------
 
 #[tokio::test]
+async fn a_refused_write_on_a_disk_with_room_ends_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    store.shared().fault.plan(ffi::SQLITE_IOERR_WRITE);
+    let refused = store.admit(sms("L1", "m1", 1)).await;
+    assert!(matches!(refused, Err(StoreError::Fatal { .. })), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_disk_that_fails_ends_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);

@@ -158,10 +158,15 @@ impl Writer {
             Ok(Err(error)) => error,
             Err(_) => return Err(Trouble::Fatal("the writer met a defect of its own and stopped".into())),
         };
-        let trouble = Trouble::of(&error);
-        if let Trouble::Fatal(_) = trouble {
-            return Err(trouble);
-        }
+        let trouble = match Trouble::of(&error) {
+            Trouble::Fatal(detail)
+                if Trouble::is_refused_write(&error) && self.shared.space.lock().is_exhausted() =>
+            {
+                Trouble::Full(detail)
+            }
+            Trouble::Fatal(detail) => return Err(Trouble::Fatal(detail)),
+            trouble => trouble,
+        };
         match self.ledger.roll_back() {
             Ok(()) => Err(trouble),
             Err(error) => Err(Trouble::Fatal(format!("{error}, after {trouble:?}"))),

@@ -1,5 +1,6 @@
 //! Where the SDK's types meet the contract's. Only the built component has this.
 
+mod heap;
 mod inward;
 mod outward;
 
