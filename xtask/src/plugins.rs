@@ -5,8 +5,6 @@
 //! active toolchain, where rustup brought the target along; or Debian's compiler and library source, from which cargo
 //! builds the standard library itself. Nothing here asks rustup to fetch anything.
 
-mod toolchain;
-
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +14,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-use toolchain::{TARGET, Way};
+use dispatch_author::{AuthorError, TARGET, Way};
 
 /// The first bytes of a component; a core module has `01 00 00 00` in the second half.
 const COMPONENT: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
@@ -41,7 +39,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.check {
         return check(&folder);
     }
-    let way = Way::find(&folder, args.debian)?;
+    let way = match Way::find(&folder, args.debian) {
+        Err(AuthorError::Missing(_)) if can_install()? => {
+            install_debian()?;
+            Way::find(&folder, args.debian)?
+        }
+        way => way?,
+    };
     say(&format!("plugins: {way}"))?;
     let guests = build(&way, &folder)?;
     ensure!(!guests.is_empty(), "the plugins workspace has no guest: a cdylib, or an example that is one");
@@ -158,11 +162,30 @@ fn remove_others(dist: &Path, guests: &BTreeMap<String, PathBuf>) -> anyhow::Res
     Ok(())
 }
 
-fn output(command: &mut Command) -> anyhow::Result<String> {
-    let done =
-        command.output().with_context(|| format!("starting {}", command.get_program().to_string_lossy()))?;
-    ensure!(done.status.success(), "{} failed", command.get_program().to_string_lossy());
-    Ok(String::from_utf8(done.stdout)?.trim().to_owned())
+/// Whether Debian's packages can be installed here.
+fn can_install() -> anyhow::Result<bool> {
+    let root = Command::new("id").arg("-u").output().context("starting id")?;
+    let apt = Command::new("apt-get").arg("--version").output();
+    Ok(root.stdout.trim_ascii() == b"0" && apt.is_ok_and(|done| done.status.success()))
+}
+
+/// Installs Debian's compiler.
+fn install_debian() -> anyhow::Result<()> {
+    say("plugins: installing rustc-web, cargo-web and rust-web-src (145 MB)")?;
+    let apt = |arguments: &[&str]| -> anyhow::Result<()> {
+        let status = Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            // Another package manager may be at work: wait for it.
+            .args(["-o", "DPkg::Lock::Timeout=600", "-qq"])
+            .args(arguments)
+            .stdout(std::process::Stdio::null())
+            .status()
+            .context("starting apt-get")?;
+        ensure!(status.success(), "apt-get {} failed: see above", arguments.join(" "));
+        Ok(())
+    };
+    apt(&["update"])?;
+    apt(&["install", "-y", "--no-install-recommends", "rustc-web", "cargo-web", "rust-web-src"])
 }
 
 fn sha256(bytes: &[u8]) -> String {

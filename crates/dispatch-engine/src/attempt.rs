@@ -69,14 +69,14 @@ impl Means {
 
     /// What the plugin is told besides the message.
     pub(crate) fn context(&self, setup: &Setup, delivery: &Delivery, now: Timestamp) -> Context {
-        let lane = || setup.lane(&self.backend.name, &delivery.location);
+        let lane = setup.lane(&self.backend.name, &delivery.location);
         let key = delivery.idempotency_key();
         Context {
             settings: Arc::clone(&self.settings),
             now,
             deadline: now.plus(self.backend.limits.timeout),
             number: delivery.attempts + 1,
-            callback_url: setup.public_url.as_ref().map(|url| format!("{url}/callbacks/{}/{key}", lane())),
+            callback_url: setup.callback_url(&lane, &key),
             idempotency_key: key,
         }
     }
@@ -249,7 +249,10 @@ impl Attempt {
         let attachments = std::mem::take(&mut self.attachments);
         let mut exchanges = std::mem::take(&mut self.exchanges);
         let line = Line {
-            core: &core,
+            egress: &*core.egress,
+            clock: &*core.clock,
+            abort: &core.abort,
+            record_body: core.config.record_body,
             grants: &grants,
             attachments: &attachments,
             deadline: self.started + self.means.backend.limits.timeout,

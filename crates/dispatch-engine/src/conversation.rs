@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_model::{Action, Ask, Effect, Exchange, FailureKind, Fault, Reply};
+use dispatch_model::{Action, Ask, Clock, Effect, Exchange, FailureKind, Fault, Reply};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clip::{clip_action, clip_reply};
-use crate::core::Core;
-use crate::{Call, Grants, Spooled};
+use crate::{Call, Egress, Grants, Spooled};
 
 /// Actions of one conversation. The contract names the number.
 pub(crate) const STEPS_MAX: u32 = 8;
@@ -57,7 +57,12 @@ pub(crate) trait Script {
 
 /// Under what actions are taken.
 pub(crate) struct Line<'a> {
-    pub(crate) core: &'a Core,
+    pub(crate) egress: &'a dyn Egress,
+    pub(crate) clock: &'a dyn Clock,
+    /// Gives up the action under way.
+    pub(crate) abort: &'a CancellationToken,
+    /// Bytes of a body that are kept of an exchange.
+    pub(crate) record_body: usize,
     pub(crate) grants: &'a Grants,
     pub(crate) attachments: &'a [Arc<Spooled>],
     pub(crate) deadline: Instant,
@@ -77,7 +82,7 @@ pub(crate) async fn converse<S: Script>(
             Next::Ask(ask) => ask,
         };
         script.before(&ask).await?;
-        let (at, began) = (line.core.now(), Instant::now());
+        let (at, began) = (line.clock.now(), Instant::now());
         let reply = take(line, &ask.action).await;
         let given_up = reply.is_none();
         let mut reply = reply.unwrap_or_else(|| Reply::Failed {
@@ -89,8 +94,8 @@ pub(crate) async fn converse<S: Script>(
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let answer = if given_up { None } else { Some(script.next(&ask.state, &reply).await) };
         let Ask { mut action, effect, .. } = ask;
-        clip_action(&mut action, line.core.config.record_body);
-        clip_reply(&mut reply, line.core.config.record_body);
+        clip_action(&mut action, line.record_body);
+        clip_reply(&mut reply, line.record_body);
         exchanges.push(Exchange { at, took_ms, action, effect, reply });
         next = answer.ok_or(Halt::BrokenOff)?.map_err(Halt::Fault)?;
     }
@@ -106,8 +111,8 @@ async fn take(line: &Line<'_>, action: &Action) -> Option<Reply> {
         Call { grants: line.grants, attachments: line.attachments, deadline: line.deadline.into_std() };
     tokio::select! {
         biased;
-        () = line.core.abort.cancelled() => None,
-        reply = tokio::time::timeout_at(line.deadline + GRACE, line.core.egress.perform(action, &call)) => {
+        () = line.abort.cancelled() => None,
+        reply = tokio::time::timeout_at(line.deadline + GRACE, line.egress.perform(action, &call)) => {
             Some(reply.unwrap_or_else(|_| Reply::Failed {
                 kind: FailureKind::Timeout,
                 detail: "no reply by the deadline".to_owned(),

@@ -118,7 +118,15 @@ pub(crate) async fn receive(
 
 fn line<'a>(core: &'a Core, means: &'a Means) -> Line<'a> {
     let deadline = Instant::now() + core.config.question_timeout;
-    Line { core, grants: &means.grants, attachments: &[], deadline }
+    Line {
+        egress: &*core.egress,
+        clock: &*core.clock,
+        abort: &core.abort,
+        record_body: core.config.record_body,
+        grants: &means.grants,
+        attachments: &[],
+        deadline,
+    }
 }
 
 /// When the attempt began of which nobody knows whether it arrived; at the earliest when the message came.

@@ -107,6 +107,11 @@ impl Setup {
             && lane.location.as_ref().is_none_or(|location| self.lane(&lane.backend, location) == *lane)
     }
 
+    /// Where a provider should send what it has to say of an attempt; none where callbacks are not configured.
+    pub fn callback_url(&self, lane: &Lane, idempotency_key: &str) -> Option<String> {
+        self.public_url.as_ref().map(|url| format!("{url}/callbacks/{lane}/{idempotency_key}"))
+    }
+
     /// The settings and grants of a backend for a location.
     pub fn settings(&self, backend: &BackendSetup, location: Option<&LocationId>) -> (Arc<str>, Arc<Grants>) {
         let overlay =

@@ -81,6 +81,12 @@ pub(crate) enum Verb {
     Status,
     /// Read the configuration again, as SIGHUP does, and say what came of it
     Reload,
+    /// Write, try and look at delivery plugins
+    #[command(
+        subcommand,
+        after_help = "From nothing to a component:\n  dispatcher plugin new acme --lang rust --channel sms\n  cd acme && dispatcher plugin build && dispatcher plugin test && dispatcher plugin run"
+    )]
+    Plugin(PluginVerb),
     /// Write a consistent copy of the store while it works
     Backup(BackupArgs),
     /// Print a completion script for a shell
@@ -189,6 +195,9 @@ pub(crate) struct MessageArgs {
     /// Ours, HighLevel's or the provider's id
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    /// Play its attempts again, with the recorded answers, and show where today's plugin goes another way
+    #[arg(long)]
+    pub(crate) replay: bool,
 }
 
 #[derive(Debug, Args)]
@@ -266,6 +275,119 @@ pub(crate) struct SuspendArgs {
     /// A location
     #[arg(long, short)]
     pub(crate) location: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginVerb {
+    /// Make a folder with a plugin that builds, passes its tests and delivers
+    New(PluginNewArgs),
+    /// Build a plugin's folder into dist/NAME.wasm
+    #[command(
+        after_help = "It needs the language's compiler, and its registry once:\n  rust        rustup target add wasm32-unknown-unknown\n  javascript  Node.js 20 and npm\n  python      Python 3.10 and venv"
+    )]
+    Build(PluginBuildArgs),
+    /// Run a plugin's own tests, then hold the component against the contract
+    Test(PluginTestArgs),
+    /// Show what a component is, asks for and weighs, and what would be refused and why
+    Inspect(PluginInspectArgs),
+    /// Deliver one message and print every step
+    #[command(
+        after_help = "In a plugin's folder, message.json, settings.json and cassette.json are taken from there.\nWith --live it really sends: dispatcher plugin run --live --secret api_key=ACME_KEY"
+    )]
+    Run(PluginRunArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginNewArgs {
+    /// a-z, 0-9 and hyphens; the folder is made here
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it is written in
+    #[arg(long, value_enum, default_value_t = LanguageWord::Rust)]
+    pub(crate) lang: LanguageWord,
+    /// What it carries
+    #[arg(long, value_enum, default_value_t = ChannelWord::Sms)]
+    pub(crate) channel: ChannelWord,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LanguageWord {
+    /// The smallest and fastest
+    Rust,
+    /// By componentize-js
+    #[value(alias = "javascript")]
+    Js,
+    /// By componentize-py
+    Python,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChannelWord {
+    /// Text messages
+    Sms,
+    /// Mails
+    Email,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginBuildArgs {
+    /// The plugin's folder
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginTestArgs {
+    /// A component, or a plugin's folder
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Settings it should accept (JSON)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    /// Made-up messages for each channel
+    #[arg(long, default_value_t = 100)]
+    pub(crate) cases: u32,
+    /// What they are made from: the same seed finds the same
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginInspectArgs {
+    /// A component, or a plugin's folder
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Settings, to show what they ask for (JSON)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginRunArgs {
+    /// A component, or a plugin's folder
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// A webhook body as HighLevel posts it
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) message: Option<PathBuf>,
+    /// The plugin's settings (JSON)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    /// Answers, recorded or written by hand (JSON)
+    #[arg(long, value_name = "FILE", conflicts_with = "live")]
+    pub(crate) cassette: Option<PathBuf>,
+    /// Really send
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// A secret, from an environment variable
+    #[arg(long, value_name = "NAME=VARIABLE")]
+    pub(crate) secret: Vec<String>,
+    /// With --live: allow http without TLS
+    #[arg(long, requires = "live")]
+    pub(crate) plaintext: bool,
+    /// With --live: a private network that may be reached, for example 127.0.0.0/8
+    #[arg(long, value_name = "NETWORK", requires = "live")]
+    pub(crate) private_network: Vec<String>,
 }
 
 #[derive(Debug, Args)]

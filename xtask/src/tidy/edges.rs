@@ -22,6 +22,7 @@ const fn at(level: u8, name: &'static str, edges: &'static [&'static str]) -> Ho
 /// The house, from the ground up.
 const HOUSE: &[House] = &[
     at(0, "dispatch-model", &[]),
+    at(0, "dispatch-author", &[]),
     at(1, "dispatch-highlevel", &["dispatch-model"]),
     at(1, "dispatch-text", &["dispatch-model"]),
     at(1, "dispatch-routing", &["dispatch-model"]),
@@ -30,6 +31,7 @@ const HOUSE: &[House] = &[
     at(2, "dispatch-engine", &["dispatch-model", "dispatch-store", "dispatch-routing", "dispatch-text"]),
     at(3, "dispatch-plugins", &["dispatch-model", "dispatch-engine"]),
     at(3, "dispatch-egress", &["dispatch-model", "dispatch-engine"]),
+    at(3, "dispatch-conformance", &["dispatch-model", "dispatch-engine"]),
     at(3, "dispatch-admin", &["dispatch-model", "dispatch-engine", "dispatch-store"]),
     at(3, "dispatch-config", &["dispatch-model", "dispatch-routing"]),
     at(
@@ -47,11 +49,13 @@ const HOUSE: &[House] = &[
             "dispatch-egress",
             "dispatch-admin",
             "dispatch-config",
+            "dispatch-author",
+            "dispatch-conformance",
         ],
     ),
     at(5, "dispatch-testkit", &["dispatch-model"]),
     at(6, "dispatcher-tests", &["dispatch-model", "dispatch-testkit"]),
-    at(6, "xtask", &["dispatch-testkit"]),
+    at(6, "xtask", &["dispatch-testkit", "dispatch-author"]),
 ];
 
 /// Libraries that belong to one crate, and why.

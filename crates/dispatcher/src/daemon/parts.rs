@@ -8,7 +8,7 @@ use dispatch_config::{Config, Diagnostic, KnownKeys, Loaded};
 use dispatch_egress::EgressConfig;
 use dispatch_highlevel::VerifyingKey;
 use dispatch_ingress::{IngressConfig, Limits, Parsed, Proof, Source};
-use dispatch_model::{Submission, Timestamp};
+use dispatch_model::{SourceName, Submission, Timestamp};
 use dispatch_plugins::{HostConfig, PluginHost};
 use dispatch_store::OpenError;
 use dispatch_text::Region;
@@ -124,8 +124,17 @@ pub(crate) fn read_webhook(
     source: &dispatch_config::Source,
     at: Timestamp,
 ) -> Result<Submission, String> {
-    let region = region(source).map_err(|(_, why)| why)?;
-    match dispatch_ingress::read(body, &source.name, region, at) {
+    read_body(body, &source.name, region(source).map_err(|(_, why)| why)?, at)
+}
+
+/// What a webhook body would mean, by itself.
+pub(crate) fn read_body(
+    body: &[u8],
+    source: &SourceName,
+    region: Option<Region>,
+    at: Timestamp,
+) -> Result<Submission, String> {
+    match dispatch_ingress::read(body, source, region, at) {
         Parsed::Submission(submission) => Ok(submission),
         Parsed::Ignored(_) => {
             Err("it is a validation ping or a platform event: answered 200, never delivered".to_owned())

@@ -5,18 +5,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use dispatch_engine::{ChainLink, Engine, EngineConfig, EngineDeps, Explanation, FirstStep, LaneState};
-use dispatch_model::{Action, Clock as _, Message, MessageId, Piece, Step};
+use dispatch_model::{Action, Clock as _, Message, MessageId, Step};
 use dispatch_routing::Verdict;
 use dispatch_store::MemoryStore;
 
-use super::{Place, send};
+use super::{Place, action, send};
 use crate::cli::ExplainArgs;
 use crate::clock::SystemClock;
 use crate::exit::Failure;
 use crate::{configuration, daemon, setup};
-
-/// Of a body, this much is shown.
-const BODY_SHOWN: usize = 2000;
 
 pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Failure> {
     let loaded = configuration::load(&configuration::inputs(&place.config, BTreeMap::new()))?;
@@ -126,45 +123,12 @@ fn first_step(text: &mut String, step: &Step) {
                 let _ = write!(text, " ({reason})");
             }
         }
-        Step::Ask(ask) => match &ask.action {
-            Action::Http(request) => {
-                let _ = writeln!(text, "\nIt would be sent:\n  {} {}", request.method, pieces(&request.url));
-                for header in &request.headers {
-                    let _ = writeln!(text, "  {}: {}", header.name, pieces(&header.value));
-                }
-                body(text, &request.body);
-            }
-            Action::Mail(mail) => {
-                let _ = writeln!(
-                    text,
-                    "\nIt would be handed to the relay:\n  from {}\n  to {}",
-                    mail.sender,
-                    mail.recipients.join(", ")
-                );
-                body(text, &mail.body);
-            }
-        },
+        Step::Ask(ask) => {
+            let words = match &ask.action {
+                Action::Http(_) => "It would be sent",
+                Action::Mail(_) => "It would be handed to the relay",
+            };
+            let _ = write!(text, "\n{words}:\n{}", action::shown(&ask.action, "  "));
+        }
     }
-}
-
-fn body(text: &mut String, of: &[Piece]) {
-    let whole = pieces(of).replace('\r', "");
-    let mut shown: String = whole.chars().take(BODY_SHOWN).collect();
-    if shown.len() < whole.len() {
-        let _ = write!(shown, "\n… ({} bytes in all)", whole.len());
-    }
-    if !shown.is_empty() {
-        let _ = write!(text, "\n{}", shown.lines().map(|line| format!("  {line}\n")).collect::<String>());
-    }
-}
-
-/// What the guest wrote; what the host puts in is named.
-fn pieces(of: &[Piece]) -> String {
-    of.iter()
-        .map(|piece| match piece {
-            Piece::Bytes(bytes) => bytes.to_text(),
-            Piece::Attachment { index, .. } => format!("«attachment {index}»"),
-            Piece::Secret { name, .. } => format!("«secret {name}»"),
-        })
-        .collect()
 }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use dispatch_admin::ApiRequest;
-use dispatch_model::{AttemptRecord, Content, DeliveryState, Outcome, Timestamp};
+use dispatch_model::{AttemptRecord, Content, DeliveryState, Timestamp};
 use dispatch_store::{MessageView, TimelineEvent};
 
-use super::Place;
+use super::{Place, outcome, replay};
 use crate::cli::MessageArgs;
 use crate::exit::Failure;
 use crate::when;
@@ -15,6 +15,9 @@ pub(super) async fn message(place: &Place, args: &MessageArgs) -> Result<(), Fai
     let id: String = url::form_urlencoded::byte_serialize(args.id.as_bytes()).collect();
     let target = format!("/v1/messages/{}", id.replace('+', "%20"));
     let view: MessageView = place.client().await?.call(ApiRequest::get(target)).await?;
+    if args.replay {
+        return replay::replay(place, &view).await;
+    }
     let now = place.now();
     place.show(&view, |view| text(view, now))
 }
@@ -102,7 +105,7 @@ fn event(event: &TimelineEvent) -> (Timestamp, String) {
 fn attempt(attempt: &AttemptRecord) -> Vec<(Timestamp, String)> {
     let began = format!("attempt {:<4} at {}", attempt.number, attempt.backend);
     let took = when::span(attempt.ended_at.since(attempt.started_at));
-    let mut ended = format!("{:<12} {}", attempt.outcome.kind(), outcome(&attempt.outcome));
+    let mut ended = format!("{:<12} {}", attempt.outcome.kind(), outcome::words(&attempt.outcome));
     if let Some(fault) = &attempt.fault {
         let _ = write!(ended, " (plugin fault: {fault})");
     }
@@ -111,37 +114,6 @@ fn attempt(attempt: &AttemptRecord) -> Vec<(Timestamp, String)> {
     }
     let _ = write!(ended, "  [{took}]");
     vec![(attempt.started_at, began), (attempt.ended_at, ended)]
-}
-
-fn outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Accepted(acceptance) => {
-            let mut words = acceptance.reference.clone().unwrap_or_else(|| "without a reference".to_owned());
-            if let Some(state) = &acceptance.state {
-                let _ = write!(words, " ({state})");
-            }
-            if let Some(parts) = acceptance.parts.filter(|parts| *parts > 1) {
-                let _ = write!(words, " in {parts} parts");
-            }
-            for refused in &acceptance.refused {
-                let _ = write!(words, "; {} refused: {}", refused.recipient, refused.reason);
-            }
-            words
-        }
-        Outcome::Rejected { kind, reason } => format!("{} {reason}", kind.as_str()),
-        Outcome::Deferred { reason, retry_after_ms } | Outcome::Throttled { reason, retry_after_ms } => {
-            match retry_after_ms {
-                Some(millis) => {
-                    format!(
-                        "{reason}, asks to wait {}",
-                        when::span(std::time::Duration::from_millis(*millis))
-                    )
-                }
-                None => reason.to_string(),
-            }
-        }
-        Outcome::Unknown { reason } => reason.to_string(),
-    }
 }
 
 fn when_in_line(at: Timestamp) -> String {

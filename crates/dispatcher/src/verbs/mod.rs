@@ -1,11 +1,15 @@
 //! One file for each verb, or for those that share a shape.
 
+mod action;
 mod check;
 mod explain;
 mod list;
 mod message;
 mod orders;
+mod outcome;
+mod plugin;
 mod quarantine;
+mod replay;
 mod run;
 mod send;
 mod status;
@@ -54,6 +58,7 @@ async fn asked(place: Place, verb: Verb) -> Result<(), Failure> {
         Verb::Quarantine(args) => quarantine::quarantine(&place, &args).await,
         Verb::Backends => status::backends(&place).await,
         Verb::Status => status::status(&place).await,
+        Verb::Plugin(verb) => plugin::execute(&place, verb).await,
         Verb::Run(_) | Verb::Completions(_) => unreachable!("done without a runtime of one thread"),
     }
 }

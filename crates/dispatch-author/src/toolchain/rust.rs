@@ -1,24 +1,34 @@
-//! The two ways to a compiler for the guests, and the linker that makes components.
+//! Rust: the two ways to a compiler for WebAssembly, and the linker that makes components.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use super::{output, run};
+use crate::AuthorError;
 
-use super::{output, say};
-
-pub(super) const TARGET: &str = "wasm32-unknown-unknown";
+/// What guests are compiled for.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What a user without either way is to do.
 const WHAT_TO_INSTALL: &str = "no compiler for wasm32-unknown-unknown: run `rustup target add wasm32-unknown-unknown`, \
      or as root on Debian `apt-get install rustc-web cargo-web rust-web-src`";
 
 /// How guests are compiled here.
-pub(super) enum Way {
+#[derive(Debug)]
+pub enum Way {
     /// The active toolchain has the target.
-    Toolchain { linker: Linker },
+    Toolchain {
+        /// What links.
+        linker: Linker,
+    },
     /// Debian's compiler builds the standard library from source.
-    Debian { version: String, linker: Linker },
+    Debian {
+        /// Its version.
+        version: String,
+        /// What links.
+        linker: Linker,
+    },
 }
 
 impl std::fmt::Display for Way {
@@ -33,8 +43,11 @@ impl std::fmt::Display for Way {
 }
 
 impl Way {
-    /// The first way that works here; Debian's compiler is installed where that is possible and needed.
-    pub(super) fn find(folder: &Path, debian: bool) -> anyhow::Result<Self> {
+    /// The first way that works in a folder; the active toolchain depends on it. `debian` leaves out the first way.
+    ///
+    /// # Errors
+    /// Neither works; what to install.
+    pub fn find(folder: &Path, debian: bool) -> Result<Self, AuthorError> {
         let linker = Linker::find(folder)?;
         let sysroot = output(rustc(folder).args(["--print", "sysroot"])).ok();
         let has_target =
@@ -42,17 +55,14 @@ impl Way {
         if !debian && sysroot.as_ref().is_some_and(has_target) {
             return Ok(Self::Toolchain { linker });
         }
-        if debian_version()?.is_none() {
-            install_debian()?;
-        }
         match debian_version()? {
             Some(version) => Ok(Self::Debian { version, linker }),
-            None => bail!(WHAT_TO_INSTALL),
+            None => Err(AuthorError::Missing(WHAT_TO_INSTALL.to_owned())),
         }
     }
 
     /// Cargo, set up to compile guests this way.
-    pub(super) fn cargo(&self) -> Command {
+    pub fn cargo(&self) -> Command {
         let mut command = match self {
             Self::Toolchain { .. } => Command::new("cargo"),
             Self::Debian { .. } => Command::new("/usr/bin/cargo"),
@@ -76,7 +86,7 @@ impl Way {
     }
 
     /// What cargo is told beside what to build.
-    pub(super) fn arguments(&self) -> &'static [&'static str] {
+    pub fn arguments(&self) -> &'static [&'static str] {
         match self {
             Self::Toolchain { .. } => &[],
             Self::Debian { .. } => &["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="],
@@ -92,13 +102,14 @@ fn rustc(folder: &Path) -> Command {
 }
 
 /// The linker that makes components: it wraps `wasm-ld` and comes with every rustup toolchain.
-pub(super) struct Linker {
+#[derive(Debug)]
+pub struct Linker {
     component_ld: PathBuf,
     wasm_ld: Option<PathBuf>,
 }
 
 impl Linker {
-    fn find(folder: &Path) -> anyhow::Result<Self> {
+    fn find(folder: &Path) -> Result<Self, AuthorError> {
         let mut roots = Vec::new();
         if let Ok(sysroot) = output(rustc(folder).args(["--print", "sysroot"])) {
             roots.push(PathBuf::from(sysroot));
@@ -110,8 +121,7 @@ impl Linker {
             roots.extend(toolchains.flatten().map(|entry| entry.path()));
         }
         let host = output(rustc(folder).arg("-vV"))?;
-        let host =
-            host.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names its host")?;
+        let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
         let exe = std::env::consts::EXE_SUFFIX;
         for root in roots {
             let bin = root.join("lib/rustlib").join(host).join("bin");
@@ -124,7 +134,9 @@ impl Linker {
         if output(Command::new("wasm-component-ld").arg("--version")).is_ok() {
             return Ok(Self { component_ld: "wasm-component-ld".into(), wasm_ld: None });
         }
-        bail!("no wasm-component-ld: use a rustup toolchain, or `cargo install wasm-component-ld`")
+        Err(AuthorError::Missing(
+            "no wasm-component-ld: use a rustup toolchain, or `cargo install wasm-component-ld`".to_owned(),
+        ))
     }
 
     fn set(&self, command: &mut Command) {
@@ -138,7 +150,7 @@ impl Linker {
 
 /// The version of Debian's compiler, where all three packages are there; compiler and library source have to be of one
 /// version, or the standard library does not compile.
-fn debian_version() -> anyhow::Result<Option<String>> {
+fn debian_version() -> Result<Option<String>, AuthorError> {
     let there = Path::new("/usr/bin/rustc").exists() && Path::new("/usr/bin/cargo").exists();
     if !there {
         return Ok(None);
@@ -149,40 +161,68 @@ fn debian_version() -> anyhow::Result<Option<String>> {
         command
     };
     let version = output(rustc().arg("-V"))?;
-    let version = version.split(' ').nth(1).context("rustc tells its version")?.to_owned();
+    let version = version.split(' ').nth(1).unwrap_or_default().to_owned();
     let sysroot = output(rustc().args(["--print", "sysroot"]))?;
     let source = Path::new(&sysroot).join("lib/rustlib/src/rust");
     if !source.join("library/Cargo.lock").exists() {
         return Ok(None);
     }
-    let real = source.canonicalize().context("finding the library source")?;
-    ensure!(
-        real.to_string_lossy().contains(&version),
-        "/usr/bin/rustc is {version} and its library source is {}: install one version of rustc-web and rust-web-src",
-        real.display()
-    );
+    let real = source.canonicalize().map_err(AuthorError::io(&source))?;
+    if !real.to_string_lossy().contains(&version) {
+        return Err(AuthorError::Missing(format!(
+            "/usr/bin/rustc is {version} and its library source is {}: install one version of rustc-web and rust-web-src",
+            real.display()
+        )));
+    }
     Ok(Some(version))
 }
 
-/// Installs Debian's compiler where that is possible.
-fn install_debian() -> anyhow::Result<()> {
-    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
-    if !root || output(Command::new("apt-get").arg("--version")).is_err() {
-        bail!(WHAT_TO_INSTALL);
+/// The name in a `Cargo.toml`.
+pub(crate) fn package_name(manifest: &str) -> Option<String> {
+    let package = manifest.split("[package]").nth(1)?;
+    let package = package.split("\n[").next()?;
+    let line = package.lines().find_map(|line| line.trim_start().strip_prefix("name"))?;
+    let value = line.trim_start().strip_prefix('=')?.trim();
+    Some(value.strip_prefix('"')?.split('"').next()?.to_owned())
+}
+
+/// Builds the component of a folder.
+pub(crate) fn build(
+    folder: &Path,
+    name: &str,
+    out: &Path,
+    target_dir: Option<&Path>,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), AuthorError> {
+    let way = Way::find(folder, false)?;
+    say(&way.to_string());
+    let target_dir = target_dir.map_or_else(|| folder.join("target"), Path::to_owned);
+    let mut command = way.cargo();
+    command.current_dir(folder).args(["build", "--release", "--lib", "--target", TARGET]);
+    command.args(way.arguments()).arg("--target-dir").arg(&target_dir);
+    run(&mut command, WHAT_TO_INSTALL)?;
+    let made = target_dir.join(TARGET).join("release").join(format!("{}.wasm", name.replace('-', "_")));
+    fs::copy(&made, out).map_err(AuthorError::io(&made))?;
+    Ok(())
+}
+
+/// The folder's own tests, natively.
+pub(crate) fn test(folder: &Path, target_dir: Option<&Path>) -> Result<(), AuthorError> {
+    let target_dir = target_dir.map_or_else(|| folder.join("target"), Path::to_owned);
+    let mut command = Command::new("cargo");
+    command.current_dir(folder).args(["test", "--quiet", "--target-dir"]).arg(target_dir);
+    run(&mut command, "install Rust: https://rustup.rs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_packages() {
+        let manifest =
+            "# name = \"no\"\n[package]\nname = \"acme-sms\"\nversion = \"1\"\n\n[lib]\nname = \"other\"\n";
+        assert_eq!(package_name(manifest).as_deref(), Some("acme-sms"));
+        assert_eq!(package_name("[workspace]\n"), None);
     }
-    say("plugins: installing rustc-web, cargo-web and rust-web-src (145 MB)")?;
-    let apt = |arguments: &[&str]| -> anyhow::Result<()> {
-        let status = Command::new("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            // Another package manager may be at work: wait for it.
-            .args(["-o", "DPkg::Lock::Timeout=600", "-qq"])
-            .args(arguments)
-            .stdout(std::process::Stdio::null())
-            .status()
-            .context("starting apt-get")?;
-        ensure!(status.success(), "apt-get {} failed: see above", arguments.join(" "));
-        Ok(())
-    };
-    apt(&["update"])?;
-    apt(&["install", "-y", "--no-install-recommends", "rustc-web", "cargo-web", "rust-web-src"])
 }
