@@ -1,9 +1,13 @@
 //! For a plugin's own tests, which run natively: messages and contexts to start from, and a stand-in for the host.
 
+mod answers;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::{Attachment, AttachmentFile, Channel, Context, Message, Pair, Response};
+
+pub use answers::{answers, answers_of_steps};
 
 /// When tests happen: 2026-11-22 00:00:00 UTC, in milliseconds since the Unix epoch.
 pub const NOW_MS: u64 = 1_795_305_600_000;

@@ -109,7 +109,7 @@ export!(Twilio: Deliver, Receive, Lookup);
 
 #[cfg(test)]
 mod tests {
-    use dispatcher_plugin::testing::{context, link, response, sms};
+    use dispatcher_plugin::testing::{self, context, link, sms};
     use dispatcher_plugin::{Credential, Piece};
     use serde_json::json;
 
@@ -178,67 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_an_acceptance() {
-        let body =
-            r#"{"sid":"SM1","status":"queued","num_segments":"2","error_code":null,"error_message":null}"#;
-        let accepted = Twilio::outcome(&settings(), &response(201, &[], body)).expect("accepted");
-        assert_eq!(accepted.reference.as_deref(), Some("SM1"));
-        assert_eq!((accepted.state.as_deref(), accepted.parts), (Some("queued"), Some(2)));
-        // A messaging service does not know the parts yet.
-        let body = r#"{"sid":"SM1","status":"accepted","num_segments":"0"}"#;
-        assert_eq!(Twilio::outcome(&settings(), &response(201, &[], body)).expect("accepted").parts, None);
-    }
-
-    #[test]
     fn answers_and_outcomes() {
-        let error = |code: u32| {
-            format!(r#"{{"code":{code},"message":"words","more_info":"https://x","status":400}}"#)
-        };
-        let table: &[(u16, String, &str, &str)] = &[
-            (400, error(21211), "rejected-recipient", "21211"),
-            (400, error(21610), "rejected-recipient", "21610"),
-            (400, error(21614), "rejected-recipient", "21614"),
-            (400, error(21612), "rejected-sender", "21612"),
-            (400, error(21408), "rejected-sender", "21408"),
-            (400, error(21606), "rejected-sender", "21606"),
-            (400, error(21660), "rejected-sender", "21660"),
-            (400, error(21602), "rejected-content", "21602"),
-            (400, error(21617), "rejected-content", "21617"),
-            (400, error(21620), "rejected-content", "21620"),
-            (400, error(99999), "rejected-content", "99999"),
-            (401, error(20003), "rejected-account", "20003"),
-            (404, error(20404), "rejected-account", "20404"),
-            (403, error(10001), "rejected-account", "10001"),
-            (429, error(20429), "throttled", "20429"),
-            (429, error(21611), "throttled", "21611"),
-            (429, "slow down".into(), "throttled", "429"),
-            (400, error(30001), "throttled", "30001"),
-            (500, error(20500), "deferred", "20500"),
-            (500, error(77777), "deferred", "77777"),
-            (503, "<html>".into(), "deferred", "503"),
-            (500, "<html>".into(), "unknown", "500"),
-            (502, String::new(), "unknown", "502"),
-            (504, String::new(), "unknown", "504"),
-            (200, "<html>".into(), "unknown", "unreadable"),
-            (200, "{}".into(), "unknown", "unreadable"),
-            (
-                201,
-                r#"{"sid":"SM1","status":"failed","error_code":30006}"#.into(),
-                "rejected-recipient",
-                "30006",
-            ),
-        ];
-        for (status, body, kind, code) in table {
-            let refusal = Twilio::outcome(&settings(), &response(*status, &[], body)).unwrap_err();
-            assert_eq!((refusal.kind(), refusal.reason().code.as_str()), (*kind, *code), "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn the_wait_that_twilio_asks_for_is_kept() {
-        let answer =
-            response(429, &[("retry-after", "7")], r#"{"code":20429,"message":"Too Many Requests"}"#);
-        let refusal = Twilio::outcome(&settings(), &answer).unwrap_err();
-        assert_eq!(refusal, Refusal::throttled(20429, "Too Many Requests").after(Some(7_000)));
+        testing::answers::<Twilio>(include_str!("../testdata/answers.json"));
     }
 }
