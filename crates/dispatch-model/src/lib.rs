@@ -19,6 +19,7 @@ mod reply;
 mod secret;
 mod settle;
 mod step;
+mod text;
 mod time;
 
 pub use action::{
@@ -46,4 +47,5 @@ pub use settle::{
     plan, settle,
 };
 pub use step::{Ask, Effect, Step};
+pub use text::{TextEncoding, TextPolicy, TooLong, Transliterate, WrittenText};
 pub use time::{Clock, Timestamp};
