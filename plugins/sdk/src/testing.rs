@@ -119,18 +119,46 @@ pub fn take_log() -> Vec<String> {
 }
 
 pub(crate) mod imp {
+    use base64::Engine as _;
+    use base64::alphabet;
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
     use hmac::{Hmac, Mac};
 
     use super::HOST;
     use crate::log::Level;
-    use crate::secrets::{Algorithm, SecretError};
+    use crate::secrets::{Algorithm, Key, KeyEncoding, SecretError};
 
     pub(crate) fn write(level: Level, message: &str) {
         let line = format!("{level:?}: {message}").to_lowercase();
         HOST.with_borrow_mut(|host| host.lines.push(line));
     }
 
-    pub(crate) fn hmac(name: &str, algorithm: Algorithm, data: &[u8]) -> Result<Vec<u8>, SecretError> {
+    fn bytes(key: &Key) -> Result<Vec<u8>, SecretError> {
+        const EITHER_WAY: GeneralPurposeConfig =
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        let secret = HOST.with_borrow(|host| host.secrets.get(&key.secret).cloned());
+        let secret = secret.ok_or(SecretError::Unknown)?;
+        match &key.encoding {
+            KeyEncoding::Text => Ok(secret.into_bytes()),
+            KeyEncoding::Base64 { prefix } => {
+                let text = secret.strip_prefix(prefix.as_str()).unwrap_or(&secret);
+                [alphabet::STANDARD, alphabet::URL_SAFE]
+                    .iter()
+                    .find_map(|alphabet| GeneralPurpose::new(alphabet, EITHER_WAY).decode(text).ok())
+                    .ok_or(SecretError::NotAKey)
+            }
+            KeyEncoding::Hex if !secret.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Err(SecretError::NotAKey)
+            }
+            KeyEncoding::Hex => (0..secret.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(secret.get(at..at + 2)?, 16).ok())
+                .collect::<Option<_>>()
+                .ok_or(SecretError::NotAKey),
+        }
+    }
+
+    pub(crate) fn hmac(key: &Key, algorithm: Algorithm, data: &[u8]) -> Result<Vec<u8>, SecretError> {
         macro_rules! digest {
             ($hash:ty, $key:expr) => {{
                 let mut mac = Hmac::<$hash>::new_from_slice($key).expect("HMAC takes keys of any length");
@@ -138,25 +166,34 @@ pub(crate) mod imp {
                 mac.finalize().into_bytes().to_vec()
             }};
         }
-        let key = HOST.with_borrow(|host| host.secrets.get(name).cloned()).ok_or(SecretError::Unknown)?;
-        let key = key.as_bytes();
+        let key = bytes(key)?;
         Ok(match algorithm {
-            Algorithm::HmacSha1 => digest!(sha1::Sha1, key),
-            Algorithm::HmacSha256 => digest!(sha2::Sha256, key),
-            Algorithm::HmacSha512 => digest!(sha2::Sha512, key),
+            Algorithm::HmacSha1 => digest!(sha1::Sha1, &key),
+            Algorithm::HmacSha256 => digest!(sha2::Sha256, &key),
+            Algorithm::HmacSha512 => digest!(sha2::Sha512, &key),
         })
     }
 
     pub(crate) fn verify(
-        name: &str,
+        key: &Key,
         algorithm: Algorithm,
         data: &[u8],
         signature: &[u8],
     ) -> Result<bool, SecretError> {
-        let right = hmac(name, algorithm, data)?;
+        let right = hmac(key, algorithm, data)?;
+        guess(right == signature)
+    }
+
+    pub(crate) fn matches(name: &str, given: &[u8]) -> Result<bool, SecretError> {
+        let secret = bytes(&Key::text(name))?;
+        guess(secret == given)
+    }
+
+    /// What a guess is answered, while it is not one too many.
+    fn guess(right: bool) -> Result<bool, SecretError> {
         HOST.with_borrow_mut(|host| {
             host.verified += 1;
-            if host.verified > 16 { Err(SecretError::TooMany) } else { Ok(right == signature) }
+            if host.verified > 16 { Err(SecretError::TooMany) } else { Ok(right) }
         })
     }
 
@@ -169,5 +206,32 @@ pub(crate) mod imp {
                 Err(SecretError::NotGranted)
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::set_secrets;
+    use crate::secrets::{Algorithm, Key, SecretError, hmac, matches, verify};
+
+    #[test]
+    fn the_stand_in_reads_keys_as_the_host_does() {
+        set_secrets(&[
+            ("text", "Jefe"),
+            ("svix", "whsec_SmVmZQ"),
+            ("hex", "4a656665"),
+            ("url", "-_8="),
+            ("words", "no key"),
+        ]);
+        let digest = |key: Key| hmac(key, Algorithm::HmacSha256, b"data");
+        let right = digest("text".into()).expect("a digest");
+        assert_eq!(digest(Key::base64("svix", "whsec_")).as_ref(), Ok(&right));
+        assert_eq!(digest(Key::hex("hex")).as_ref(), Ok(&right));
+        assert!(digest(Key::base64("url", "")).is_ok());
+        assert_eq!(digest(Key::base64("words", "")), Err(SecretError::NotAKey));
+        assert_eq!(digest(Key::hex("words")), Err(SecretError::NotAKey));
+        assert_eq!(verify("text", Algorithm::HmacSha256, b"data", &right), Ok(true));
+        assert_eq!((matches("text", b"Jefe"), matches("text", b"Jef")), (Ok(true), Ok(false)));
+        assert_eq!(matches("none", b""), Err(SecretError::Unknown));
     }
 }

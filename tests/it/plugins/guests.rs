@@ -148,6 +148,13 @@ async fn a_thief_goes_away_empty_handed() {
     assert_eq!(said("guess", &some).await, "16 guesses, then too-many");
     assert_eq!(said("hmac", &none).await, "unknown");
     assert_eq!(said("hmac", &some).await.len(), 64);
+    assert_eq!(said("svix", &grants(&[("password", "whsec_-")])).await, "not-a-key");
+    let svix = said("svix", &grants(&[("password", "whsec_czNjcmV0")])).await;
+    assert_eq!(svix, said("hmac", &some).await, "the base64 after the prefix is the key");
+    assert_eq!(
+        (said("match", &some).await.as_str(), said("match", &none).await.as_str()),
+        ("true", "unknown")
+    );
 }
 
 #[tokio::test]
