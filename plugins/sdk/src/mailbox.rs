@@ -1,5 +1,8 @@
 //! Mail addresses as people write them, read strictly: what is doubtful is refused and never guessed.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 /// A mail address with the name that stands before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
@@ -28,10 +31,49 @@ impl Mailbox {
         Ok(Self { name: (!name.is_empty()).then_some(name), address })
     }
 
+    /// As a header has it, the name in UTF-8: `Ana Pérez <a@b>`, or `"Pérez, Ana" <a@b>` where the name has a character
+    /// in it that means something there.
+    pub fn quoted(&self) -> String {
+        let Some(name) = &self.name else { return self.address.clone() };
+        let plain =
+            |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || " !#$%&'*+-/=?^_`{|}~".contains(c);
+        if name.chars().all(plain) {
+            return format!("{name} <{}>", self.address);
+        }
+        format!("\"{}\" <{}>", name.replace('\\', "\\\\").replace('"', "\\\""), self.address)
+    }
+
+    /// As a header has it, all in ASCII: a name beyond it is written in encoded words (RFC 2047).
+    pub fn encoded(&self) -> String {
+        match &self.name {
+            Some(name) if !name.is_ascii() || name.contains("=?") => {
+                format!("{} <{}>", encoded_words(name), self.address)
+            }
+            _ => self.quoted(),
+        }
+    }
+
     /// What comes after the `@`, in lower case.
     pub fn domain(&self) -> String {
         self.address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
     }
+}
+
+/// A text as encoded words: each of at most 75 characters, none of which cuts a character in two.
+fn encoded_words(text: &str) -> String {
+    /// `=?utf-8?B?` and `?=` leave 63 of the 75, and base64 makes four of three.
+    const BYTES_MAX: usize = 45;
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    for c in text.chars() {
+        if word.len() + c.len_utf8() > BYTES_MAX {
+            words.push(std::mem::take(&mut word));
+        }
+        word.push(c);
+    }
+    words.push(word);
+    let encoded = words.iter().map(|word| format!("=?utf-8?B?{}?=", BASE64_STANDARD.encode(word)));
+    encoded.collect::<Vec<_>>().join(" ")
 }
 
 /// A plain address: the part before the `@` of unquoted characters, the one after it a host name.
@@ -93,6 +135,26 @@ mod tests {
             let mailbox = Mailbox::parse(text).expect(text);
             assert_eq!((mailbox.name.as_deref(), mailbox.address.as_str()), (name, address), "{text}");
         }
+    }
+
+    #[test]
+    fn written_out() {
+        let table = [
+            ("a@b", "a@b", "a@b"),
+            ("Ana <a@b>", "Ana <a@b>", "Ana <a@b>"),
+            ("Ana Pérez <a@b>", "Ana Pérez <a@b>", "=?utf-8?B?QW5hIFDDqXJleg==?= <a@b>"),
+            ("Perez, Ana <a@b>", "\"Perez, Ana\" <a@b>", "\"Perez, Ana\" <a@b>"),
+            (r#""La \"P\\" <a@b>"#, r#""La \"P\\" <a@b>"#, r#""La \"P\\" <a@b>"#),
+            ("=?x?= <a@b>", "=?x?= <a@b>", "=?utf-8?B?PT94Pz0=?= <a@b>"),
+        ];
+        for (text, quoted, encoded) in table {
+            let mailbox = Mailbox::parse(text).expect(text);
+            assert_eq!((mailbox.quoted().as_str(), mailbox.encoded().as_str()), (quoted, encoded), "{text}");
+            assert_eq!(Mailbox::parse(&mailbox.quoted()).as_ref(), Ok(&mailbox), "{text}");
+        }
+        let long = Mailbox { name: Some("ñ".repeat(60)), address: "a@b".into() };
+        assert!(long.encoded().split(' ').all(|word| word.len() <= 75));
+        assert_eq!(long.encoded().split(' ').count(), 4);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use dispatcher_plugin::testing::{context, email, file, link};
 use dispatcher_plugin::{
-    Action, Encoding, Failure, FailureKind, MailReply, Piece, RecipientReply, SmtpReply,
+    Action, Encoding, Failure, FailureKind, MailReply, Piece, Reason, RecipientReply, SmtpReply,
 };
 use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::{Value, json};
@@ -182,7 +182,7 @@ fn who_cannot_get_it() {
     message.to = vec!["nobody".into(), "b@c.example".into()];
     let (mail, sent) = deliver(json!({}), &message);
     assert_eq!(mail.recipients, ["b@c.example"]);
-    assert_eq!(sent.unusable, [("nobody".to_owned(), "it has no @".to_owned())]);
+    assert_eq!(sent.recipients.refused()[0].reason, Reason::new("address", "it has no @"));
     message.to = vec!["nobody".into()];
     assert_eq!(refusal(json!({}), &message).kind(), "rejected-recipient");
     message.to = (0..101).map(|n| format!("{n}@c.example")).collect();
