@@ -143,7 +143,7 @@ async fn any_http_api() -> anyhow::Result<()> {
         example.start(&loopback("gateway", &format!("url = \"{}/v2/messages\"", gateway.url()))).await?;
     daemon.send(&example.sample("sms.json")?).await?;
     let message = daemon.wait_state(SAMPLE, "accepted", SOON).await?;
-    assert_eq!(message["delivery"]["reference"], "gw-00000001");
+    assert_eq!(message["delivery"]["references"][0], "gw-00000001");
     let asked = gateway.requests().remove(0);
     assert_eq!(asked.header("authorization"), Some("Bearer token-of-the-gateway"));
     assert_eq!(asked.json()?["to"], "+15864603685");

@@ -48,7 +48,7 @@ async fn mail_goes_over_starttls_with_a_login() -> anyhow::Result<()> {
     let (daemon, server) = begin(&stage, TOKEN, &json!({})).await?;
     daemon.send(&mail("welcome", &["ana@example.com", "luis@example.com"])).await?;
     let message = daemon.wait_state("welcome", "accepted", SOON).await?;
-    assert!(message["delivery"]["reference"].to_string().contains("AIO0001"), "{message:#}");
+    assert!(message["delivery"]["references"].to_string().contains("AIO0001"), "{message:#}");
     let mail = until_some("the mail", SOON, async || server.mails().pop()).await?;
     assert_eq!((mail.tls, mail.user.as_deref()), (true, Some("mailer")));
     assert_eq!(mail.to, ["ana@example.com", "luis@example.com"]);

@@ -23,7 +23,7 @@ async fn what_we_ask_is_what_twilio_describes() -> anyhow::Result<()> {
         let message =
             daemon.wait_state(&id, "accepted", SOON).await.map_err(|e| e.context(twilio.log.text()))?;
         assert_eq!(outcomes(&message), ["accepted"]);
-        assert!(message["delivery"]["reference"].is_string(), "{message:#}");
+        assert!(message["delivery"]["references"][0].is_string(), "{message:#}");
     }
     daemon.send(&crate::stage::text(LOCATION, "plain", "+5215512345678")).await?;
     daemon.wait_state("plain", "accepted", SOON).await?;

@@ -25,7 +25,7 @@ async fn a_text_goes_through_twilio() -> anyhow::Result<()> {
 
     let id = sms.field("messageId").unwrap_or_default();
     let message = daemon.wait_state(&id, "accepted", SOON).await?;
-    assert_eq!(message["delivery"]["reference"], "SM00000000000000000000000000000001");
+    assert_eq!(message["delivery"]["references"][0], "SM00000000000000000000000000000001");
     assert_eq!(message["delivery"]["plan"]["route"], "all texts");
     assert_eq!(outcomes(&message), ["accepted"]);
     // The provider's id finds it as well.
@@ -62,7 +62,7 @@ async fn a_mail_goes_through_smtp() -> anyhow::Result<()> {
     let id = email.field("messageId").unwrap_or_default();
     let message = daemon.wait_state(&id, "accepted", SOON).await?;
     assert!(
-        message["delivery"]["reference"].as_str().is_some_and(|reply| reply.contains("CATCH000001")),
+        message["delivery"]["references"][0].as_str().is_some_and(|reply| reply.contains("CATCH000001")),
         "{message:#}"
     );
     daemon.stop().await?;
@@ -76,7 +76,7 @@ async fn a_dry_run_tells_the_log_and_nobody_else() -> anyhow::Result<()> {
     let daemon = stage.start(&dry).await?;
     daemon.send(&text(LOCATION, "dry-one", "+15864603685")).await?;
     let message = daemon.wait_state("dry-one", "accepted", SOON).await?;
-    assert_eq!(message["delivery"]["reference"], "dry-run");
+    assert_eq!(message["delivery"]["references"][0], "dry-run");
     let log = daemon.stop().await?;
     assert!(!log.contains("15864603685") && !log.contains("Hola from"), "no address and no text in the log");
     assert_eq!(stage.sms.count(), 0);
@@ -104,7 +104,7 @@ async fn any_http_api_is_asked_by_template() -> anyhow::Result<()> {
     assert_eq!(sent["to"], "+525512345678", "E.164 by the source's region");
     assert_eq!(sent["text"], "quote \" and \\ and \n line", "escaped by the place it stands in");
     let message = daemon.wait_state("by-template", "accepted", SOON).await?;
-    assert_eq!(message["delivery"]["reference"], "api-00000001");
+    assert_eq!(message["delivery"]["references"][0], "api-00000001");
     assert_eq!(
         message["message"]["content"]["to"]["original"], "55 1234 5678",
         "the original is kept: {message:#}"

@@ -62,8 +62,11 @@ pub enum Event {
 /// The provider's later word about a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The provider's id of the message, as `accepted` gave it.
+    /// The provider's id of the message or of one of its parts, as `accepted` gave it.
     pub reference: String,
+    /// Of a message to several recipients, the one that this is about, where the provider says it.
+    #[serde(default)]
+    pub recipient: Option<String>,
     /// What became of it.
     pub state: ReceiptState,
     /// The provider's code and words.
@@ -73,19 +76,20 @@ pub struct Receipt {
 }
 
 /// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[repr(u8)]
 pub enum ReceiptState {
     /// Under way; not final.
-    Pending,
+    Pending = 0,
     /// It arrived.
-    Delivered,
+    Delivered = 1,
     /// It did not arrive.
-    Undelivered,
+    Undelivered = 2,
     /// The mail came back.
-    Bounced,
+    Bounced = 3,
     /// The recipient complained.
-    Complained,
+    Complained = 4,
 }
 
 /// A message to us.

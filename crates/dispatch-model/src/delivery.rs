@@ -9,7 +9,7 @@ use crate::{BackendName, Channel, LocationId, MessageId, Reason, RouteName, Time
 /// Where a delivery stands.
 ///
 /// ```text
-/// Unplanned -> Scheduled <-> Leased -> Accepted -> Delivered | Undelivered
+/// Unplanned -> Scheduled <-> Leased -> Accepted -> Delivered | Undelivered, and between these two
 ///                                   -> Held -> (resolved) Accepted | DeadLettered | Unplanned
 ///                                   -> DeadLettered | Expired | Cancelled -> (redriven) Unplanned
 /// Unplanned | Scheduled | Held -> Cancelled
@@ -203,8 +203,10 @@ pub struct Delivery {
     pub unresolved: bool,
     /// The recipient may have got it more than once. Never cleared.
     pub possible_double: bool,
-    /// The provider's id.
-    pub reference: Option<String>,
+    /// The provider's ids: of the message, or of its parts, or of what went to some of its recipients.
+    pub references: Vec<String>,
+    /// Its references are those that receipts named, since no answer of the provider's did.
+    pub learnt: bool,
     /// Whom it is still to go to, where some recipients were taken before; none means all.
     pub remaining: Option<Vec<String>>,
     /// Why it is where it is.
@@ -233,7 +235,8 @@ impl Delivery {
             marked: false,
             unresolved: false,
             possible_double: false,
-            reference: None,
+            references: Vec::new(),
+            learnt: false,
             remaining: None,
             reason: None,
             changed_at: at,

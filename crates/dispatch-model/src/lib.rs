@@ -15,6 +15,7 @@ mod id;
 mod message;
 mod outcome;
 mod policy;
+mod receipts;
 mod reply;
 mod secret;
 mod settle;
@@ -40,6 +41,7 @@ pub use message::{
 };
 pub use outcome::{Acceptance, Fault, Outcome, Reason, RefusedRecipient, Rejection};
 pub use policy::{AttachmentPolicy, OnUnknown, Policy, RetrySchedule};
+pub use receipts::{HeardReceipt, hear};
 pub use reply::{FailureKind, HttpResponse, MailReply, MailStage, Pair, RecipientReply, Reply, SmtpReply};
 pub use secret::Secret;
 pub use settle::{

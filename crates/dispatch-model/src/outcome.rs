@@ -63,8 +63,9 @@ impl Outcome {
 /// The provider took it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// The provider's id of the message.
-    pub reference: Option<String>,
+    /// The provider's ids of the message: one, or one for each part where it counts every part as a message.
+    #[serde(default)]
+    pub references: Vec<String>,
     /// The provider's own word for the state, for example `queued`.
     #[serde(default)]
     pub state: Option<String>,
@@ -74,6 +75,11 @@ pub struct Acceptance {
     /// Recipients that were refused while others were taken.
     #[serde(default)]
     pub refused: Vec<RefusedRecipient>,
+}
+
+impl Acceptance {
+    /// Ids of one acceptance at most: no provider cuts a text into more parts.
+    pub const REFERENCES_MAX: usize = 64;
 }
 
 /// One recipient of several that was refused.

@@ -261,9 +261,7 @@ impl Turn<'_> {
 
     fn accepted(&mut self, acceptance: &Acceptance) {
         self.delivery.unresolved = false;
-        if acceptance.reference.is_some() {
-            self.delivery.reference.clone_from(&acceptance.reference);
-        }
+        self.refer(&acceptance.references);
         // Only those it went to this time count: a plugin cannot name one that was taken before.
         let went = |name: &String| self.delivery.remaining.as_ref().is_none_or(|left| left.contains(name));
         let again: Vec<_> =
@@ -281,6 +279,19 @@ impl Turn<'_> {
             )
         });
         self.finish(DeliveryState::Accepted, refused);
+    }
+
+    /// Takes the provider's ids over. Where others were taken before, what went to them keeps its own.
+    fn refer(&mut self, references: &[String]) {
+        let known = &mut self.delivery.references;
+        if self.delivery.remaining.is_none() && !references.is_empty() {
+            known.clear();
+        }
+        for reference in references {
+            if known.len() < Acceptance::REFERENCES_MAX && !known.contains(reference) {
+                known.push(reference.clone());
+            }
+        }
     }
 
     /// Transient, and nothing was delivered. Waits at least as long as the provider asked.

@@ -75,8 +75,8 @@ pub struct MessageSummary {
     pub attempts: u32,
     /// When it is due, while it waits.
     pub due_at: Timestamp,
-    /// The provider's id.
-    pub reference: Option<String>,
+    /// The provider's ids.
+    pub references: Vec<String>,
     /// Why it is where it is.
     pub reason: Option<Reason>,
     /// Whether the recipient may have got it twice.

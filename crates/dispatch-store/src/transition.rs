@@ -109,6 +109,15 @@ pub(crate) fn settled(
     }
 }
 
+/// The provider's ids that a settlement brings: those of its attempt, or of the delivery where there was none.
+pub(crate) fn references(settlement: &Settlement) -> &[String] {
+    match &settlement.attempt {
+        None => &settlement.delivery.references,
+        Some(AttemptRecord { outcome: Outcome::Accepted(acceptance), .. }) => &acceptance.references,
+        Some(_) => &[],
+    }
+}
+
 /// Calls a delivery off.
 pub(crate) fn cancel(delivery: &mut Delivery, reason: &str, now: Timestamp) -> TimelineEvent {
     delivery.state = DeliveryState::Cancelled;
@@ -161,7 +170,8 @@ fn anew(delivery: &mut Delivery, now: Timestamp) {
     delivery.marked = false;
     delivery.possible_double |= delivery.unresolved;
     delivery.unresolved = false;
-    delivery.reference = None;
+    delivery.references = Vec::new();
+    delivery.learnt = false;
     delivery.reason = None;
     delivery.changed_at = now;
 }

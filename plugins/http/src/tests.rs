@@ -13,7 +13,7 @@ fn request(settings: &Value, message: &Message) -> Request {
 
 fn outcome(settings: &Value, status: u16, body: &str) -> String {
     match Http::outcome(&context(settings.clone()), &response(status, &[("retry-after", "9")], body)) {
-        Ok(acceptance) => format!("accepted {}", acceptance.reference.unwrap_or_default()),
+        Ok(acceptance) => format!("accepted {}", acceptance.references.join(" ")),
         Err(refusal) => format!("{} {}", refusal.kind(), refusal.reason().code),
     }
 }
@@ -211,7 +211,7 @@ fn a_mail_api() {
     );
     let answer = response(202, &[("x-message-id", "sg-1")], "");
     let accepted = Http::outcome(&context(settings), &answer).expect("accepted");
-    assert_eq!(accepted.reference.as_deref(), Some("sg-1"));
+    assert_eq!(accepted.references, ["sg-1"]);
 }
 
 #[test]

@@ -50,14 +50,37 @@ pub enum ReceiptState {
 /// The provider's later word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The provider's id, as the acceptance gave it.
+    /// The provider's id, one of those that the acceptance gave.
     pub reference: String,
+    /// Of a message to several recipients, the one that this is about, where the provider says it. At most 1024 bytes.
+    pub recipient: Option<String>,
     /// What became of it.
     pub state: ReceiptState,
     /// The provider's code and words.
     pub reason: Option<Reason>,
     /// When it happened by the provider's clock, in milliseconds since the Unix epoch.
     pub at_ms: Option<u64>,
+}
+
+impl Receipt {
+    /// What became of the message, or the part, with this id.
+    pub fn new(reference: impl Into<String>, state: ReceiptState) -> Self {
+        Self { reference: reference.into(), recipient: None, state, reason: None, at_ms: None }
+    }
+
+    /// The provider's code and words.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<Option<Reason>>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// About this recipient.
+    #[must_use]
+    pub fn recipient(mut self, recipient: impl Into<String>) -> Self {
+        self.recipient = Some(recipient.into());
+        self
+    }
 }
 
 /// A message to us.

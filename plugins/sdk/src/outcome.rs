@@ -30,8 +30,9 @@ pub(crate) fn cut(mut text: String, bytes: usize) -> String {
 /// The provider took it. That is not yet *delivered*: a receipt may say so later.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acceptance {
-    /// The provider's id: receipts are matched by it. At most 256 bytes.
-    pub reference: Option<String>,
+    /// The provider's ids: one, or one for each part where it counts every part as a message. Receipts are matched by
+    /// any of them, and the message is delivered when each of them is. At most 64 of at most 256 bytes, none empty.
+    pub references: Vec<String>,
     /// The provider's own word, for example `queued`.
     pub state: Option<String>,
     /// Into how many parts it was cut.
@@ -43,8 +44,13 @@ pub struct Acceptance {
 impl Acceptance {
     /// Taken, and this is the provider's id of it. An empty one is none.
     pub fn reference(reference: impl Into<String>) -> Self {
-        let reference = cut(reference.into(), 256);
-        Self { reference: (!reference.is_empty()).then_some(reference), ..Self::default() }
+        Self::references([reference])
+    }
+
+    /// Taken in parts, and these are the provider's ids of them. Empty ones are none.
+    pub fn references<T: Into<String>>(references: impl IntoIterator<Item = T>) -> Self {
+        let references = references.into_iter().map(|reference| cut(reference.into(), 256));
+        Self { references: references.filter(|one| !one.is_empty()).take(64).collect(), ..Self::default() }
     }
 
     /// Taken, and the provider gave no id.

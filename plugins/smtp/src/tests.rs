@@ -227,7 +227,7 @@ fn taken_for_some() {
         &[("b@c.example", 250, "ok"), ("d@e.example", 450, "4.2.0 greylisted")],
     ))
     .expect("taken");
-    assert_eq!(acceptance.reference.as_deref(), Some("4XkY2z1"));
+    assert_eq!(acceptance.references, ["4XkY2z1"]);
     let refused: Vec<_> = acceptance
         .refused
         .iter()
@@ -241,7 +241,7 @@ fn taken_for_some() {
         &[("b@c.example", 550, "5.1.1 no"), ("d@e.example", 250, "")],
     ))
     .expect("taken");
-    assert_eq!(acceptance.reference, Some(format!("{KEY}@acme.example")));
+    assert_eq!(acceptance.references, [format!("{KEY}@acme.example")]);
     assert_eq!(
         (acceptance.refused[1].recipient.as_str(), acceptance.refused[1].retry),
         ("Beto <b@c.example>", false)

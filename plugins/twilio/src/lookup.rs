@@ -153,7 +153,7 @@ mod tests {
 
     fn word(step: Result<LookupStep<Wanted>, Reason>) -> String {
         match step {
-            Ok(LookupStep::Found(Ok(acceptance))) => acceptance.reference.expect("a reference"),
+            Ok(LookupStep::Found(Ok(acceptance))) => acceptance.references.concat(),
             Ok(LookupStep::Found(Err(refusal))) => refusal.kind().into(),
             Ok(LookupStep::Absent) => "absent".into(),
             Ok(LookupStep::Ask(..)) => "ask".into(),

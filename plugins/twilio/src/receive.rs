@@ -77,7 +77,7 @@ fn event(fields: &[(String, String)]) -> Result<Option<Event>, Reason> {
             let reason = field("ErrorCode").filter(|code| !code.is_empty() && *code != "0").map(|code| {
                 Reason::new(code, field("ErrorMessage").unwrap_or("see twilio.com/docs/api/errors"))
             });
-            Event::Receipt(Receipt { reference: id.to_owned(), state, reason, at_ms: None })
+            Event::Receipt(Receipt::new(id, state).reason(reason))
         })),
         _ => {
             let from =

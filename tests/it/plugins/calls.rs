@@ -42,7 +42,7 @@ async fn a_delivery_by_twilio() {
     let created = http(201, r#"{"sid":"SM1","status":"queued","num_segments":"2"}"#);
     let step = twilio.on_reply(&context, &ask.state, &created, &grants).await.unwrap();
     let Step::Done(Outcome::Accepted(taken)) = step else { panic!("{step:?}") };
-    assert_eq!((taken.reference.as_deref(), taken.parts), (Some("SM1"), Some(2)));
+    assert_eq!((taken.references, taken.parts), (vec!["SM1".to_owned()], Some(2)));
 
     let lost =
         Reply::Failed { kind: FailureKind::Timeout, detail: "no answer".to_owned(), may_have_left: true };

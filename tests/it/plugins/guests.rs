@@ -58,7 +58,7 @@ fn email() -> Message {
 #[track_caller]
 fn accepted(step: Step) -> String {
     match step {
-        Step::Done(Outcome::Accepted(taken)) => taken.reference.unwrap_or_default(),
+        Step::Done(Outcome::Accepted(taken)) => taken.references.concat(),
         other => panic!("not accepted: {other:?}"),
     }
 }
@@ -97,7 +97,7 @@ async fn a_mail_by_smtp() {
     });
     let step = smtp.on_reply(&context, &ask.state, &answer, &grants).await.unwrap();
     let Step::Done(Outcome::Accepted(taken)) = step else { panic!("{step:?}") };
-    assert_eq!(taken.reference.as_deref(), Some("4XkY2z1"));
+    assert_eq!(taken.references, ["4XkY2z1"]);
     assert_eq!((taken.refused[0].recipient.as_str(), taken.refused[0].retry), ("Beto <b@c.example>", true));
 }
 

@@ -115,7 +115,7 @@ fn asked(step: Step) -> Ask {
 #[track_caller]
 fn reference(step: Result<Step, Fault>) -> String {
     match step {
-        Ok(Step::Done(Outcome::Accepted(taken))) => taken.reference.expect("a reference"),
+        Ok(Step::Done(Outcome::Accepted(taken))) => taken.references.concat(),
         other => panic!("not accepted at once: {other:?}"),
     }
 }

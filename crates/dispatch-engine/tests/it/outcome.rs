@@ -13,7 +13,7 @@ async fn accepted_is_recorded_with_the_providers_reference() {
     let world = Draft::to(&["a"]).start().await;
     let view = world.ends(DeliveryState::Accepted).await;
     assert_eq!(outcomes(&view), [("a".into(), "accepted")]);
-    assert_eq!(view.delivery.reference, Some(format!("ref-{}", view.message.id)));
+    assert_eq!(view.delivery.references, [format!("ref-{}", view.message.id)]);
     let attempt = &view.attempts[0];
     assert!(attempt.marked && !attempt.possible_double);
     assert_eq!((attempt.number, attempt.plugin_digest.as_str()), (1, "d1"));
@@ -154,7 +154,7 @@ async fn only_the_recipients_that_may_be_tried_again_are_sent_to_again() {
         retry,
     };
     let first = Acceptance {
-        reference: Some("r1".into()),
+        references: vec!["r1".into()],
         refused: vec![refused("b@x", true), refused("c@x", false)],
         ..Acceptance::default()
     };

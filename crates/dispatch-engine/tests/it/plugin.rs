@@ -106,7 +106,7 @@ pub fn read(reply: &Reply) -> Outcome {
         200 => match serde_json::from_slice::<Acceptance>(&response.body) {
             Ok(acceptance) => Outcome::Accepted(acceptance),
             Err(_) => Outcome::Accepted(Acceptance {
-                reference: Some(response.body.to_text()),
+                references: vec![response.body.to_text()],
                 ..Acceptance::default()
             }),
         },
@@ -212,6 +212,7 @@ impl Backend for Plugin {
             answer: CallbackAnswer { status: 200, content_type: None, body: Body::default() },
             events: vec![Event::Receipt(Receipt {
                 reference: String::from_utf8_lossy(state).into_owned(),
+                recipient: None,
                 state: ReceiptState::Delivered,
                 reason: None,
                 at: None,

@@ -72,14 +72,14 @@ async fn the_route_may_give_it_up_or_hold_it() {
 #[tokio::test(start_paused = true)]
 async fn a_lookup_that_finds_it_ends_it() {
     let found = LookupStep::Found(Outcome::Accepted(Acceptance {
-        reference: Some("found".into()),
+        references: vec!["found".into()],
         ..Acceptance::default()
     }));
     let world = looking_up(found, OnUnknown::Retry).await;
     let view = world.ends(DeliveryState::Accepted).await;
     assert_eq!(world.provider.sent_by(), ["a"]);
     assert_eq!(world.provider.asked("lookup"), 1);
-    assert_eq!(view.delivery.reference.as_deref(), Some("found"));
+    assert_eq!(view.delivery.references, ["found"]);
     assert!(!view.delivery.possible_double && !view.delivery.unresolved);
     assert_eq!(view.attempts[1].exchanges.len(), 1, "the question is on record");
 }

@@ -127,7 +127,7 @@ fn unknown() -> End {
 
 fn accepted(refused: Vec<RefusedRecipient>) -> End {
     End::Outcome(Outcome::Accepted(Acceptance {
-        reference: Some("ref".into()),
+        references: vec!["ref".into()],
         refused,
         ..Acceptance::default()
     }))

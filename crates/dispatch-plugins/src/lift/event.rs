@@ -48,20 +48,37 @@ fn answer(answer: wit::CallbackAnswer) -> Result<CallbackAnswer, Fault> {
 
 fn event(event: wit::Event) -> Result<Event, Fault> {
     Ok(match event {
-        wit::Event::Receipt(receipt) => Event::Receipt(Receipt {
-            reference: outcome::reference(receipt.reference)?,
-            state: match receipt.state {
-                wit::ReceiptState::Pending => ReceiptState::Pending,
-                wit::ReceiptState::Delivered => ReceiptState::Delivered,
-                wit::ReceiptState::Undelivered => ReceiptState::Undelivered,
-                wit::ReceiptState::Bounced => ReceiptState::Bounced,
-                wit::ReceiptState::Complained => ReceiptState::Complained,
-            },
-            reason: receipt.reason.map(outcome::reason),
-            at: receipt.at_ms.and_then(|at| i64::try_from(at).ok()).map(Timestamp::from_millis),
-        }),
+        wit::Event::Receipt(said) => Event::Receipt(receipt(said)?),
         wit::Event::Inbound(inbound) => Event::Inbound(inbound_message(inbound)?),
     })
+}
+
+fn receipt(receipt: wit::Receipt) -> Result<Receipt, Fault> {
+    if let Some(recipient) = &receipt.recipient {
+        address(recipient)?;
+    }
+    Ok(Receipt {
+        reference: outcome::reference(receipt.reference)?,
+        recipient: receipt.recipient,
+        state: match receipt.state {
+            wit::ReceiptState::Pending => ReceiptState::Pending,
+            wit::ReceiptState::Delivered => ReceiptState::Delivered,
+            wit::ReceiptState::Undelivered => ReceiptState::Undelivered,
+            wit::ReceiptState::Bounced => ReceiptState::Bounced,
+            wit::ReceiptState::Complained => ReceiptState::Complained,
+        },
+        reason: receipt.reason.map(outcome::reason),
+        at: receipt.at_ms.and_then(|at| i64::try_from(at).ok()).map(Timestamp::from_millis),
+    })
+}
+
+/// An address of the provider's: bounded, and fit to be shown as it is.
+fn address(address: &str) -> Result<(), Fault> {
+    bounded("bytes of an address", address.len(), ADDRESS_MAX)?;
+    if address.chars().any(text::unprintable) {
+        return Err(contract("an address with control characters"));
+    }
+    Ok(())
 }
 
 fn inbound_message(inbound: wit::InboundMessage) -> Result<InboundMessage, Fault> {
@@ -69,12 +86,8 @@ fn inbound_message(inbound: wit::InboundMessage) -> Result<InboundMessage, Fault
     for url in &inbound.media {
         bounded("bytes of a media URL", url.len(), URL_MAX)?;
     }
-    for address in [&inbound.from, &inbound.to] {
-        bounded("bytes of an address", address.len(), ADDRESS_MAX)?;
-        if address.chars().any(text::unprintable) {
-            return Err(contract("an address with control characters"));
-        }
-    }
+    address(&inbound.from)?;
+    address(&inbound.to)?;
     Ok(InboundMessage {
         id: outcome::reference(inbound.id)?,
         channel: match inbound.channel {

@@ -38,9 +38,10 @@ pub(super) fn outcome(outcome: wit::Outcome) -> Result<Outcome, Fault> {
 }
 
 fn acceptance(taken: wit::Acceptance) -> Result<Acceptance, Fault> {
+    bounded("references", taken.references.len(), Acceptance::REFERENCES_MAX)?;
     bounded("refused recipients", taken.refused.len(), REFUSED_MAX)?;
     Ok(Acceptance {
-        reference: taken.reference.map(reference).transpose()?,
+        references: taken.references.into_iter().map(reference).collect::<Result<_, Fault>>()?,
         state: taken.state.map(|word| text::clip(&word, STATE_WORD_MAX)),
         parts: taken.parts,
         refused: taken

@@ -97,7 +97,7 @@ fn callbacks_and_questions_deliver_nothing() {
 fn each_outcome_has_its_kind() {
     let why = || reason("1", "why");
     let wait = || wit::Wait { reason: why(), retry_after_ms: Some(5) };
-    let none = wit::Acceptance { reference: None, state: None, parts: None, refused: Vec::new() };
+    let none = wit::Acceptance { references: Vec::new(), state: None, parts: None, refused: Vec::new() };
     for (said, kind) in [
         (wit::Outcome::Accepted(none), "accepted"),
         (wit::Outcome::Deferred(wait()), "deferred"),
@@ -120,7 +120,7 @@ fn each_outcome_has_its_kind() {
 
 fn accepted(reference: &str, refused: usize) -> Result<Step, Fault> {
     step(wit::Step::Done(wit::Outcome::Accepted(wit::Acceptance {
-        reference: Some(reference.to_owned()),
+        references: vec![reference.to_owned()],
         state: None,
         parts: None,
         refused: vec![
@@ -141,12 +141,26 @@ fn a_reference_is_never_cut() {
     refused(accepted("", 0), "empty");
     refused(accepted("SM1\u{1b}[2J", 0), "control characters");
     refused(accepted("SM1", 101), "101 refused recipients");
+    let parts = |count: usize| {
+        let references = (0..count).map(|part| format!("part-{part}")).collect();
+        step(wit::Step::Done(wit::Outcome::Accepted(wit::Acceptance {
+            references,
+            state: None,
+            parts: None,
+            refused: Vec::new(),
+        })))
+    };
+    assert!(
+        matches!(parts(64), Ok(Step::Done(Outcome::Accepted(taken))) if taken.references[63] == "part-63")
+    );
+    refused(parts(65), "65 references");
 }
 
 #[test]
 fn events_and_answers_are_bounded() {
     let receipt = wit::Receipt {
         reference: "SM1".to_owned(),
+        recipient: Some("ana@example.com".to_owned()),
         state: wit::ReceiptState::Delivered,
         reason: None,
         at_ms: Some(u64::MAX),
@@ -169,6 +183,14 @@ fn events_and_answers_are_bounded() {
     refused(said(302, None, 0, 0), "the answer 302");
     refused(said(200, Some("text/xml\r\nset-cookie: a=b"), 0, 0), "content type");
     refused(said(200, None, 65537, 0), "bytes of an answer");
+    for (recipient, words) in
+        [("x".repeat(1025), "bytes of an address"), ("a\u{1b}".into(), "control characters")]
+    {
+        let events =
+            vec![wit::Event::Receipt(wit::Receipt { recipient: Some(recipient), ..receipt.clone() })];
+        let answer = wit::CallbackAnswer { status: 200, content_type: None, body: Vec::new() };
+        refused(receive_step(wit::ReceiveStep::Received(wit::Received { answer, events })), words);
+    }
 }
 
 #[test]

@@ -111,11 +111,11 @@ pub fn settlement(claimed: &Delivery, outcome: Outcome, change: impl FnOnce(&mut
 
 /// An end in acceptance under a reference.
 pub fn accepted(claimed: &Delivery, reference: &str) -> Settlement {
-    let acceptance = Acceptance { reference: Some(reference.to_owned()), ..Acceptance::default() };
+    let acceptance = Acceptance { references: vec![reference.to_owned()], ..Acceptance::default() };
     settlement(claimed, Outcome::Accepted(acceptance), |delivery| {
         delivery.state = DeliveryState::Accepted;
         delivery.lane = None;
-        delivery.reference = Some(reference.to_owned());
+        delivery.references = vec![reference.to_owned()];
     })
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn retention_takes_in_turn(store: Subject) {
     let claimed = leased(&store, sms("L1", "m1", 1)).await.delivery;
     let mut end = ended(&claimed, DeliveryState::DeadLettered);
     end.delivery.remaining = Some(vec!["+525500000001".into()]);
-    end.delivery.reference = Some("SM1".into());
+    end.delivery.references = vec!["SM1".into()];
     if let Some(attempt) = &mut end.attempt {
         attempt.outcome = Outcome::Accepted(Acceptance::default());
         attempt.exchanges.push(Exchange {

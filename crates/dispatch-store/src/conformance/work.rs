@@ -22,7 +22,7 @@ pub(super) async fn the_whole_way(store: Subject) {
     store.settle(accepted(&claimed.delivery, "SM1")).await.expect("an end");
     let view = store.message(message.id).await.expect("an answer").expect("it");
     assert_eq!(view.delivery.state, DeliveryState::Accepted);
-    assert_eq!(view.delivery.reference.as_deref(), Some("SM1"));
+    assert_eq!(view.delivery.references, ["SM1"]);
     assert_eq!((view.attempts.len(), view.delivery.marked), (1, false));
     assert!(claim(&store, at(9), 5, None).await.claimed.is_empty());
 }

@@ -280,7 +280,7 @@ fn summary(entry: &Entry) -> MessageSummary {
         backend: transition::current_backend(delivery).cloned(),
         attempts: delivery.attempts_total,
         due_at: delivery.due_at,
-        reference: delivery.reference.clone(),
+        references: delivery.references.clone(),
         reason: delivery.reason.clone(),
         possible_double: delivery.possible_double,
     }

@@ -132,12 +132,12 @@ impl State {
     pub(super) fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
         transition::check_settlement(&settlement)?;
         let entry = self.leased(settlement.lease)?;
+        entry.references.extend_from_slice(transition::references(&settlement));
         let called_off = entry.called_off.take();
         let (delivery, event) = transition::settled(&entry.delivery, &settlement, called_off.as_deref());
         entry.delivery = delivery;
         entry.events.extend(event);
         entry.attempts.extend(settlement.attempt);
-        entry.references.extend(settlement.delivery.reference);
         Ok(())
     }
 

@@ -27,6 +27,7 @@ const UNRESOLVED: i64 = 2;
 const POSSIBLE_DOUBLE: i64 = 4;
 /// Of the message, but it changes, and the message's row does not.
 const PURGED: i64 = 8;
+const LEARNT: i64 = 16;
 
 /// Which queue index a row is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ impl Stored {
             (delivery.unresolved, UNRESOLVED),
             (delivery.possible_double, POSSIBLE_DOUBLE),
             (self.purged, PURGED),
+            (delivery.learnt, LEARNT),
         ]
         .into_iter()
         .filter_map(|(is, flag)| is.then_some(flag))
@@ -161,7 +163,8 @@ impl RawDelivery {
             marked: self.flags & MARKED != 0,
             unresolved: self.flags & UNRESOLVED != 0,
             possible_double: self.flags & POSSIBLE_DOUBLE != 0,
-            reference: self.reference,
+            learnt: self.flags & LEARNT != 0,
+            references: self.reference.as_deref().map(references_of).unwrap_or_default(),
             remaining: self.remaining.as_deref().map(|text| parse("recipients", text)).transpose()?,
             reason: self.reason.as_deref().map(|text| parse("a reason", text)).transpose()?,
             changed_at: Timestamp::from_millis(self.changed_at),
@@ -180,6 +183,16 @@ impl RawDelivery {
 
 fn parse<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| unreadable(what, error))
+}
+
+/// The provider's ids as one text, a line each: none has control characters.
+pub(super) fn references_text(references: &[String]) -> Option<String> {
+    (!references.is_empty()).then(|| references.join("\n"))
+}
+
+/// The provider's ids from their text.
+pub(super) fn references_of(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }
 
 /// As JSON. Strings and lists of strings can always be written.

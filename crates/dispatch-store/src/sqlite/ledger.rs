@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::cache::MessageCache;
 use super::config::StoreConfig;
-use super::delivery::{self, Queue, Stored, json};
+use super::delivery::{self, Queue, Stored, json, references_text};
 use super::error::Failure;
 use super::names::{Kind, Names};
 use super::tally::{Counted, Tally};
@@ -186,7 +186,7 @@ impl Ledger {
                 stored.planned_at.map(Timestamp::as_millis),
                 stored.last_attempt,
                 stored.called_off,
-                delivery.reference,
+                references_text(&delivery.references),
                 delivery.reason.as_ref().map(json).transpose()?,
                 delivery.remaining.as_ref().map(json).transpose()?,
                 plan,

@@ -292,9 +292,8 @@ fn take_record(
         let (previous, reference): (Option<i64>, Option<String>) = db
             .prepare_cached("SELECT previous, reference FROM attempt WHERE seq = ?1")?
             .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if let Some(reference) = reference {
-            remove(db, id, &[(Term::Reference, &reference)])?;
-        }
+        let each = reference.iter().flat_map(|text| text.lines());
+        remove(db, id, &each.map(|reference| (Term::Reference, reference)).collect::<Vec<_>>())?;
         db.prepare_cached("DELETE FROM attempt WHERE seq = ?1")?.execute([seq])?;
         next = previous;
     }

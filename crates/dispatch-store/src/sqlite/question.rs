@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension as _;
 use super::admit::external_prefix;
 use super::claim::next_later;
 use super::content::{self, channel_of};
-use super::delivery::{self, RawDelivery, is_possible_double, select_delivery};
+use super::delivery::{self, RawDelivery, is_possible_double, references_of, select_delivery};
 use super::error::{Failure, unreadable};
 use super::ledger::event_kind;
 use super::reader::Reader;
@@ -147,7 +147,7 @@ impl Reader {
             .db
             .prepare_cached(
                 "SELECT message FROM (SELECT message, reference FROM attempt WHERE seq > ?1 \
-                 ORDER BY seq DESC LIMIT ?3) WHERE reference = ?2 LIMIT 100",
+                 ORDER BY seq DESC LIMIT ?3) WHERE instr(char(10) || reference || char(10), char(10) || ?2 || char(10)) > 0 LIMIT 100",
             )?
             .query_map((indexed, reference, RECENT as i64), |row| row.get(0))?
             .collect::<Result<_, _>>()?;
@@ -172,7 +172,7 @@ impl Reader {
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((present, mut next)) = row else { return Ok(false) };
-        if present.as_deref() == Some(reference) {
+        if is_among(present.as_deref(), reference) {
             return Ok(true);
         }
         while let Some(seq) = next {
@@ -180,7 +180,7 @@ impl Reader {
                 .db
                 .prepare_cached("SELECT previous, reference FROM attempt WHERE seq = ?1")?
                 .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            if known.as_deref() == Some(reference) {
+            if is_among(known.as_deref(), reference) {
                 return Ok(true);
             }
             next = previous;
@@ -221,6 +221,7 @@ impl Reader {
         let (route, backend) = (text(row.get(4)?)?, text(row.get(5)?)?);
         let broken = |error: serde_json::Error| unreadable("a message", error);
         let reason: Option<String> = row.get(9)?;
+        let references: Option<String> = row.get(8)?;
         let recipients: Option<String> = row.get(11)?;
         Ok(MessageSummary {
             id,
@@ -237,7 +238,7 @@ impl Reader {
             backend: backend.map(|backend| (&*backend).into()),
             attempts: row.get(6)?,
             due_at: Timestamp::from_millis(row.get(7)?),
-            reference: row.get(8)?,
+            references: references.as_deref().map(references_of).unwrap_or_default(),
             reason: reason.map(|json| serde_json::from_str(&json)).transpose().map_err(broken)?,
             possible_double: is_possible_double(row.get(3)?),
         })
@@ -356,4 +357,9 @@ impl Reader {
         records.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(records)
     }
+}
+
+/// Whether a reference is one of those that stand in a column.
+fn is_among(references: Option<&str>, reference: &str) -> bool {
+    references.is_some_and(|text| text.lines().any(|one| one == reference))
 }

@@ -187,7 +187,8 @@ impl Indexed {
             read += 1;
             let message: i64 = row.get(1)?;
             let reference = row.get_ref(2)?.as_str_or_null().unwrap_or_default();
-            terms.extend(reference.map(|reference| (Term::Reference.number(reference), message)));
+            let each = reference.into_iter().flat_map(str::lines);
+            terms.extend(each.map(|reference| (Term::Reference.number(reference), message)));
         }
         self.batch.attempt = last;
         Ok(read)

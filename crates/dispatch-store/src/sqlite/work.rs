@@ -3,6 +3,7 @@
 use dispatch_model::{DeliveryState, Lane, Lease, Timestamp};
 use rusqlite::OptionalExtension as _;
 
+use super::delivery::references_text;
 use super::error::Failure;
 use super::ledger::Ledger;
 use super::names::Kind;
@@ -117,10 +118,10 @@ impl Verb for Settle {
         let called_off = stored.called_off.take();
         let (delivery, event) =
             transition::settled(&stored.delivery, &self.settlement, called_off.as_deref());
-        let reference = self.settlement.delivery.reference.as_deref();
+        let references = references_text(transition::references(&self.settlement));
         stored.delivery = delivery;
-        match (&self.record, reference) {
-            (Some((record, exchanges)), _) => {
+        match &self.record {
+            Some((record, exchanges)) => {
                 let seq = ledger.next_attempt();
                 ledger
                     .db
@@ -132,15 +133,18 @@ impl Verb for Settle {
                         seq,
                         lease.message.as_i64(),
                         stored.last_attempt,
-                        reference,
+                        references,
                         record,
                         exchanges,
                     ))?;
                 stored.last_attempt = Some(seq);
             }
             // There is no attempt to find it by.
-            (None, Some(reference)) => super::terms::insert_reference(&ledger.db, reference, lease.message)?,
-            (None, None) => {}
+            None => {
+                for reference in transition::references(&self.settlement) {
+                    super::terms::insert_reference(&ledger.db, reference, lease.message)?;
+                }
+            }
         }
         ledger.save(&stored)?;
         if let Some(event) = event {

@@ -83,7 +83,7 @@ fn state(row: &MessageSummary) -> String {
 }
 
 fn detail(row: &MessageSummary) -> String {
-    match (&row.reference, &row.reason) {
+    match (row.references.first(), &row.reason) {
         (_, Some(reason)) => reason.to_string(),
         (Some(reference), None) => reference.clone(),
         (None, None) => String::new(),

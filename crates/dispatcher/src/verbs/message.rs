@@ -59,8 +59,8 @@ fn head(text: &mut String, view: &MessageView, now: Timestamp) {
         let chain: Vec<&str> = delivery.plan.chain.iter().map(|backend| backend.as_str()).collect();
         row("route", format!("{route}: {}", chain.join(", then ")));
     }
-    if let Some(reference) = &delivery.reference {
-        row("reference", reference.clone());
+    if !delivery.references.is_empty() {
+        row("reference", delivery.references.join(", "));
     }
     if !message.attachments.is_empty() {
         row("attached", message.attachments.len().to_string());

@@ -10,7 +10,10 @@ use crate::when;
 pub(super) fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Accepted(acceptance) => {
-            let mut words = acceptance.reference.clone().unwrap_or_else(|| "without a reference".to_owned());
+            let mut words = match &acceptance.references[..] {
+                [] => "without a reference".to_owned(),
+                references => references.join(", "),
+            };
             if let Some(state) = &acceptance.state {
                 let _ = write!(words, " ({state})");
             }

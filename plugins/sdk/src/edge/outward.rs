@@ -130,7 +130,7 @@ impl From<Action> for wire::Action {
 
 fn acceptance(acceptance: Acceptance) -> wire::Acceptance {
     wire::Acceptance {
-        reference: acceptance.reference,
+        references: acceptance.references,
         state: acceptance.state,
         parts: acceptance.parts,
         refused: acceptance
@@ -180,6 +180,7 @@ fn event(event: Event) -> wire::Event {
     match event {
         Event::Receipt(receipt) => wire::Event::Receipt(wire::Receipt {
             reference: receipt.reference,
+            recipient: receipt.recipient,
             state: match receipt.state {
                 ReceiptState::Pending => wire::ReceiptState::Pending,
                 ReceiptState::Delivered => wire::ReceiptState::Delivered,

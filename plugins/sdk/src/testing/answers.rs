@@ -20,7 +20,8 @@
 //! ```
 //!
 //! An answer's body is `json`, or `body` as it is; without either it is empty. It comes at
-//! [`NOW_MS`](super::NOW_MS), from which dates are measured. What must come of it: `becomes` is `accepted` or a word of [`Refusal::kind`]; `reference`, and `code`
+//! [`NOW_MS`](super::NOW_MS), from which dates are measured. What must come of it: `becomes` is `accepted` or a word of [`Refusal::kind`]; `reference`
+//! (several with a space between), and `code`
 //! and `retry_after_ms` of a refusal, are held against the outcome even where they are left out; `state`, `parts` and
 //! `words` (a part of the message for a person) only where they are given.
 
@@ -203,9 +204,10 @@ impl Answer {
         };
         let show = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".into());
         match outcome {
-            Ok(Acceptance { reference, state, parts, .. }) => {
+            Ok(Acceptance { references, state, parts, .. }) => {
                 hold("it", "accepted".into(), self.becomes.clone());
-                hold("the reference", show(reference), show(&self.reference));
+                let came = (!references.is_empty()).then(|| references.join(" "));
+                hold("the reference", show(&came), show(&self.reference));
                 if self.state.is_some() {
                     hold("the state", show(state), show(&self.state));
                 }

@@ -284,7 +284,7 @@ fn only_recipients_that_may_be_tried_again_are() {
         world.settle(leased(&["a"]), accepted(vec![refused("x@y", true), refused("z@y", false)]), true);
     assert_eq!(row(&settled), (DeliveryState::Scheduled, Some("a"), 1));
     assert_eq!(settled.delivery.remaining, Some(vec!["x@y".to_owned()]));
-    assert_eq!(settled.delivery.reference.as_deref(), Some("ref"));
+    assert_eq!(settled.delivery.references, ["ref"]);
 
     let again = |end| {
         let mut delivery = settled.delivery.clone();
