@@ -20,5 +20,6 @@ mod reload;
 mod secrets;
 mod smtp;
 mod stage;
+mod texts;
 mod twilio;
 mod whole_way;

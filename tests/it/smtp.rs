@@ -7,8 +7,13 @@ use crate::stage::{LOCATION, SOON, Stage, TOKEN, outcomes, route};
 
 const LOGIN: (&str, &str) = ("mailer", TOKEN);
 
-/// A daemon that sends its mail through the server.
-async fn begin(stage: &Stage, password: &str, replies: &Value) -> anyhow::Result<(Daemon, Counterpart)> {
+/// A daemon that sends its mail through the server; `more` stands with its backend.
+async fn begin_with(
+    stage: &Stage,
+    password: &str,
+    replies: &Value,
+    more: &str,
+) -> anyhow::Result<(Daemon, Counterpart)> {
     let identity = Identity::generate()?;
     let server = Counterparts::find()?.smtp(&stage.home, &identity, LOGIN, replies).await?;
     let password = stage.home.write("mail-password", password)?;
@@ -21,6 +26,7 @@ ca_file = "{}"
 plugin = "smtp"
 relay = {{ host = "localhost", port = {}, tls = "starttls", user = "mailer", password = {{ file = "{}" }} }}
 private_networks = ["127.0.0.0/8", "::1/128"]
+{more}
 {}"#,
         stage.home.file("cert.pem").display(),
         server.port,
@@ -29,6 +35,10 @@ private_networks = ["127.0.0.0/8", "::1/128"]
     );
     stage.home.configure(&config)?;
     Ok((Launch::new(&stage.home).start().await?, server))
+}
+
+async fn begin(stage: &Stage, password: &str, replies: &Value) -> anyhow::Result<(Daemon, Counterpart)> {
+    begin_with(stage, password, replies, "").await
 }
 
 fn mail(id: &str, to: &[&str]) -> Vec<u8> {
@@ -100,4 +110,44 @@ async fn a_wrong_password_is_the_accounts_fault() -> anyhow::Result<()> {
     assert!(server.mails().is_empty());
     daemon.stop().await?;
     Ok(())
+}
+
+/// A verifier written by others believes the signature, and does not once a byte is another.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs aiosmtpd and dkimpy: run `cargo xtask test`"]
+async fn mail_is_signed_for_its_domain() -> anyhow::Result<()> {
+    const RSA: &str = include_str!("../../crates/dispatch-egress/tests/keys/rsa.pem");
+    const ED25519: &str = include_str!("../../crates/dispatch-egress/tests/keys/ed25519.pem");
+    let published = |kind, key: &str| format!("v=DKIM1; k={kind}; p={}", key.trim());
+    let rsa = published("rsa", include_str!("../../crates/dispatch-egress/tests/keys/rsa.pub"));
+    let ed25519 = published("ed25519", include_str!("../../crates/dispatch-egress/tests/keys/ed25519.pub"));
+    for (key, record) in [(RSA, rsa), (ED25519, ed25519)] {
+        let stage = Stage::new().await?;
+        let key = stage.home.write("dkim.pem", key)?;
+        let dkim = format!(
+            r#"dkim = {{ domain = "example.org", selector = "s1", key = {{ file = "{}" }} }}"#,
+            key.display()
+        );
+        let (daemon, server) = begin_with(&stage, TOKEN, &json!({}), &dkim).await?;
+        daemon.send(&mail("signed", &["ana@example.com"])).await?;
+        daemon.wait_state("signed", "accepted", SOON).await?;
+        let data = until_some("the mail", SOON, async || server.mails().pop()).await?.data;
+        let records = [("s1._domainkey.example.org", record)];
+        let verifier = Counterparts::find()?;
+        assert!(verifier.dkim_verifies(&data, &records).await?, "{data}");
+        let (at, _) = data.match_indices("\r\n\r\n").next().expect("a body");
+        for changed in [data.replacen("To: ", "To: x", 1), [&data[..at + 4], "x", &data[at + 4..]].concat()] {
+            assert!(!verifier.dkim_verifies(&changed, &records).await?, "{changed}");
+        }
+        // The key is nowhere but in its file.
+        let body = key_lines(&std::fs::read_to_string(&key)?);
+        let shown = daemon.log().text() + &daemon.message("signed").await?.to_string();
+        assert!(body.iter().all(|line| !shown.contains(line)), "the key is shown");
+        daemon.stop().await?;
+    }
+    Ok(())
+}
+
+fn key_lines(pem: &str) -> Vec<String> {
+    pem.lines().filter(|line| !line.starts_with('-') && line.len() > 20).map(str::to_owned).collect()
 }

@@ -15,7 +15,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
 
     let requirements = wanted.join("requirements.txt");
     if is_stale(&requirements, &folder.join("requirements.txt"))? {
-        println!("counterparts: aiosmtpd, from PyPI");
+        println!("counterparts: aiosmtpd, dkimpy and smpplib, from PyPI");
         let python = folder.join("python");
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python))
             .context("a Python with venv is needed (Debian: apt-get install python3-venv)")?;
@@ -26,7 +26,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
 
     let package = wanted.join("package.json");
     if is_stale(&package, &folder.join("installed.json"))? {
-        println!("counterparts: Prism and Twilio's OpenAPI description, from npm");
+        println!("counterparts: Prism, Twilio's OpenAPI description and its calculator of parts, from npm");
         let version = output(Command::new("node").arg("--version"));
         version.context("Node 20 or newer is needed (Debian: apt-get install nodejs npm)")?;
         std::fs::copy(&package, folder.join("package.json"))?;

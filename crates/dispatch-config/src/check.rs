@@ -201,6 +201,16 @@ impl Check<'_> {
                     self.unknown_backend(&at, name);
                     continue;
                 };
+                if let Some(dkim) = &overlay.dkim {
+                    let incomplete = dkim.domain.is_empty() || dkim.selector.is_empty() || dkim.key.is_none();
+                    if incomplete && !self.problems.spoils(&at) {
+                        self.error(
+                            &format!("{at}.dkim"),
+                            format!("backend \"{name}\" has no signature to lay this one over"),
+                            "add domain, selector and key",
+                        );
+                    }
+                }
                 let Some(relay) = &overlay.relay else { continue };
                 if relay.host.is_empty() && !self.problems.spoils(&at) {
                     self.error(

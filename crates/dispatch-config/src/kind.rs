@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     BaseUrl,
     /// A host name, or `*.` and a host name.
     HostPattern,
+    /// A name of the DNS.
+    Domain,
     /// `+` and digits.
     PhonePrefix,
 }
@@ -69,6 +71,7 @@ impl Kind {
             Self::UrlPath => "the path of a URL, such as \"/webhooks/highlevel\"",
             Self::BaseUrl => "the beginning of a URL, such as \"https://hooks.example.com\"",
             Self::HostPattern => "a host name, such as \"api.example.com\" or \"*.example.com\"",
+            Self::Domain => "a name of the DNS, such as \"example.com\"",
             Self::PhonePrefix => "the beginning of a phone number, such as \"+52\"",
         }
     }
@@ -103,6 +106,17 @@ impl Kind {
             Self::UrlPath => (!is_url_path(text)).then(|| path_meant(text)),
             Self::BaseUrl => (!is_base_url(text)).then(|| base_url_meant(text)),
             Self::HostPattern => (!is_host_pattern(text)).then(|| host_meant(text)),
+            Self::Domain => {
+                let plain = is_host_pattern(text) && !text.starts_with("*.") && text.len() <= 253;
+                (!plain).then(|| {
+                    let ascii = "write one beyond ASCII as it stands in the DNS: xn--…";
+                    if text.is_ascii() {
+                        host_meant(text.trim_start_matches("*."))
+                    } else {
+                        Some(ascii.to_owned())
+                    }
+                })
+            }
             Self::PhonePrefix => {
                 let digits = text.strip_prefix('+').unwrap_or_default();
                 let wrong = digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -138,7 +152,9 @@ impl Kind {
             Self::UrlPath => "^/",
             Self::BaseUrl => "^https?://",
             Self::PhonePrefix => "^\\+[0-9]+$",
-            Self::Any | Self::Word(_) | Self::Listen | Self::Loopback | Self::HostPattern => return None,
+            Self::Any | Self::Word(_) | Self::Listen | Self::Loopback | Self::HostPattern | Self::Domain => {
+                return None;
+            }
         })
     }
 }

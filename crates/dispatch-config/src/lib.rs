@@ -50,8 +50,8 @@ pub use load::load;
 pub use route_tests::{TestResult, run_tests};
 pub use schema::json_schema;
 pub use section::{
-    Admin, Backend, Config, Egress, Expect, KnownKeys, Limits, Listen, Location, Log, LogFormat, Network,
-    Overlay, Plugin, PluginHost, Rate, Relay, RelayTls, ResolvedSecret, Retention, Route, RouteTest,
+    Admin, Backend, Config, Dkim, Egress, Expect, KnownKeys, Limits, Listen, Location, Log, LogFormat,
+    Network, Overlay, Plugin, PluginHost, Rate, Relay, RelayTls, ResolvedSecret, Retention, Route, RouteTest,
     SecretFrom, Server, Source, Store,
 };
 pub use watch::watched_files;

@@ -127,12 +127,12 @@ fn config(
         routes,
         tests: file.tables("tests").iter().map(RouteTest::read).collect(),
     };
-    let relay_of = |backend: &str| config.backends.get(backend).and_then(|backend| backend.relay.as_ref());
+    let backend_of = |backend: &str| config.backends.get(backend);
     let locations = file.section("locations").entries();
     let mut read = IndexMap::with_capacity_and_hasher(locations.len(), ahash::RandomState::default());
     for (id, section) in locations {
         let path = format!("locations.{id}");
-        read.insert(id.into(), Location::read(&section, &path, &relay_of, &mut vault));
+        read.insert(id.into(), Location::read(&section, &path, &backend_of, &mut vault));
     }
     config.locations = read;
     (config, vault.into_files())

@@ -235,7 +235,7 @@ fn column(name: &str, backends: &Table) -> Result<Column, (String, Option<String
         let hint = match nearest(name, ["location", "name"].into_iter()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {
-                "columns are location, name, BACKEND.settings.KEY, BACKEND.secrets.NAME.env (or .file) and BACKEND.relay.KEY"
+                "columns are location, name, BACKEND.settings.KEY, BACKEND.secrets.NAME.env (or .file), BACKEND.relay.KEY and BACKEND.dkim.KEY"
                     .to_owned()
             }
         };
@@ -247,6 +247,8 @@ fn column(name: &str, backends: &Table) -> Result<Column, (String, Option<String
         [_, "secrets", secret, "env" | "file"] if !secret.is_empty() => &parts,
         [_, "relay", "password", "env" | "file"] => &parts,
         [_, "relay", "host" | "port" | "tls" | "user" | "hello"] => &parts,
+        [_, "dkim", "key", "env" | "file"] => &parts,
+        [_, "dkim", "domain" | "selector"] => &parts,
         _ => return Err(wrong()),
     };
     let backend = parts[0];

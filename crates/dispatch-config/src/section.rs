@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use crate::kind::Kind;
 use crate::shape::{Field, Shape, field};
 
-pub use backend::{Backend, Limits, Network, Rate, Relay, RelayTls, ResolvedSecret, SecretFrom};
+pub use backend::{Backend, Dkim, Limits, Network, Rate, Relay, RelayTls, ResolvedSecret, SecretFrom};
 pub use host::{Egress, Plugin, PluginHost};
 pub use location::{Location, Overlay};
 pub use route::{Expect, Route, RouteTest};

@@ -65,7 +65,9 @@ fn the_commented_parts_of_the_shipped_configuration_are_right() {
         std::fs::copy(shipped().join("samples").join(sample), folder.path().join("samples").join(sample))
             .expect("a copy");
     }
-    std::fs::write(folder.path().join("gateway.key"), "key\n").expect("a file");
+    for secret in ["gateway.key", "dkim.pem"] {
+        std::fs::write(folder.path().join(secret), "key\n").expect("a file");
+    }
     // The example of weights takes all SMS, so "all sms" could not be reached beside it.
     let text = uncommented
         .join("\n")

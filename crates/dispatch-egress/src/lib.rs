@@ -1,10 +1,10 @@
 //! All that leaves.
 //!
-//! [`NetworkEgress`] takes actions on the real network; [CassetteEgress` answers from a record. Both implement
+//! [`NetworkEgress`] takes actions on the real network; [`CassetteEgress`] answers from a record. Both implement
 //! [`dispatch_engine::Egress`], and nothing else in the project opens a connection to a provider.
 //!
 //! ```text
-//! action -> pieces resolved (piece, splice) -> guard: granted? -> credential written in
+//! action -> pieces resolved (piece, splice) -> guard: granted? -> credential written in, or a mail signed (dkim)
 //!        -> pooled connection, or resolve -> every address checked -> connect -> TLS
 //!        -> bytes counted below TLS (tap) -> reply, or why not and whether a byte may have left (failure)
 //! ```
@@ -18,6 +18,7 @@ mod cassette;
 mod config;
 mod credential;
 mod dial;
+mod dkim;
 mod failure;
 mod fetch;
 mod guard;
@@ -38,5 +39,6 @@ mod token;
 
 pub use cassette::{CassetteEgress, FetchMatcher, HttpMatcher, MailMatcher, Matcher, Take};
 pub use config::EgressConfig;
+pub use dkim::{DkimKey, DkimKeyProblem};
 pub use network::{EgressError, NetworkEgress};
 pub use resolve::{Resolver, SystemResolver};

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use crate::config::EgressConfig;
 use crate::credential::Credentials;
 use crate::dial::Dialer;
+use crate::dkim::Signer;
 use crate::failure::{Failure, Progress};
 use crate::fetch::Fetcher;
 use crate::http::{Http, HttpPool};
@@ -88,7 +89,13 @@ impl NetworkEgress {
         let sweeper = tokio::spawn(sweep(Arc::clone(&pool), Arc::clone(&mail_pool)));
         Ok(Self {
             http: Http { dialer: Arc::clone(&dialer), pool },
-            mail: Mail { dialer, pool: mail_pool, hello: config.hello },
+            mail: Mail {
+                dialer,
+                pool: mail_pool,
+                hello: config.hello,
+                signer: Signer::default(),
+                clock: Arc::clone(&clock),
+            },
             fetcher: Fetcher { spool, private: config.fetch_private },
             credentials: Credentials::new(clock),
             sweeper,

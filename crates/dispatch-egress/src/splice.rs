@@ -57,6 +57,12 @@ impl Splice {
         Self { segments: Arc::new([]), length: 0 }
     }
 
+    /// The same behind these bytes.
+    pub(crate) fn after(&self, bytes: Bytes) -> Self {
+        let rest = self.segments.iter().cloned();
+        Self::new(std::iter::once(Segment::Bytes(bytes)).chain(rest).collect())
+    }
+
     /// Exactly how many bytes it has.
     pub(crate) fn length(&self) -> u64 {
         self.length

@@ -5,15 +5,12 @@
 //! again if it is gone. What cannot go along is left to the route: the message fails, the attachment is
 //! dropped, or it becomes a link in the text.
 
-mod link;
+pub(crate) mod link;
 mod spool;
 
 use std::sync::Arc;
 
-use dispatch_model::{
-    Attachment, AttachmentPolicy, Content, Delivery, Description, MediaSupport, Message, Outcome, Reason,
-    Rejection,
-};
+use dispatch_model::{Attachment, Delivery, Description, MediaSupport, Message, Outcome, Reason, Rejection};
 use tokio::time::Instant;
 
 pub(crate) use spool::Spool;
@@ -22,10 +19,13 @@ use crate::attempt::Means;
 use crate::core::Core;
 use crate::{FetchBounds, FetchError, Spooled};
 
-/// The message as a backend gets it, with the fetched attachments by index.
-pub(crate) struct Shaped {
-    pub(crate) message: Arc<Message>,
-    pub(crate) files: Vec<Arc<Spooled>>,
+/// Whether content is fetched.
+#[derive(Clone, Copy)]
+pub(crate) enum Fetching<'a> {
+    /// Where the plugin wants it.
+    Now(&'a Core),
+    /// Not at all: for telling what would be done. Attachments whose content would be fetched stay as they are.
+    Never,
 }
 
 /// Whether the plugin wants attachments' content.
@@ -33,43 +33,9 @@ pub(crate) fn fetches(description: &Description) -> bool {
     description.limits.media == MediaSupport::Content
 }
 
-/// The message as this backend gets it: to whom it is still to go, with what of its attachments. What was
-/// left out is noted among the plan's reasons. An outcome instead, where the route wants it to fail.
-pub(crate) async fn shape(
-    core: &Core,
-    means: &Means,
-    delivery: &mut Delivery,
-    message: &Arc<Message>,
-) -> Result<Shaped, Outcome> {
-    if message.attachments.is_empty() && delivery.remaining.is_none() {
-        return Ok(Shaped { message: Arc::clone(message), files: Vec::new() });
-    }
-    let mut shaped = (**message).clone();
-    if let Some(remaining) = &delivery.remaining {
-        narrow(&mut shaped.submission.content, remaining);
-        if shaped.recipients().is_empty() {
-            let reason = Reason::new("no-recipient", "none of those it is still to go to is a recipient");
-            return Err(Outcome::Rejected { kind: Rejection::Recipient, reason });
-        }
-    }
-    let mut left_out = Vec::new();
-    let files = choose(core, means, &mut shaped, &mut left_out).await;
-    for (index, url, why) in left_out {
-        match means.policy.attachments {
-            AttachmentPolicy::Fail => return Err(failed(index, &why)),
-            AttachmentPolicy::Drop => note(delivery, index, "left out", &why),
-            AttachmentPolicy::Link if link::append(&mut shaped.submission.content, &url) => {
-                note(delivery, index, "became a link", &why);
-            }
-            AttachmentPolicy::Link => note(delivery, index, "left out, since its URL is no web link", &why),
-        }
-    }
-    Ok(Shaped { message: Arc::new(shaped), files })
-}
-
 /// Why an attachment does not go along.
 #[derive(Debug)]
-enum Why {
+pub(crate) enum Why {
     NotTaken,
     TooMany(u32),
     Fetch(FetchError),
@@ -90,8 +56,8 @@ impl std::fmt::Display for Why {
 }
 
 /// Leaves those attachments in the message that go along; the others with their place and why.
-async fn choose(
-    core: &Core,
+pub(crate) async fn choose(
+    fetching: Fetching<'_>,
     means: &Means,
     message: &mut Message,
     left_out: &mut Vec<(usize, String, Why)>,
@@ -101,7 +67,7 @@ async fn choose(
     let mut going: Vec<Attachment> = Vec::new();
     let mut files = Vec::new();
     let mut bytes = means.backend.limits.attachment_bytes_max.min(limits.media_bytes_max);
-    let deadline = Instant::now() + core.config.fetch_timeout;
+    let began = Instant::now();
     for (index, mut attachment) in all.into_iter().enumerate() {
         let why = match limits.media {
             MediaSupport::None => Why::NotTaken,
@@ -111,6 +77,11 @@ async fn choose(
                 continue;
             }
             MediaSupport::Content => {
+                let Fetching::Now(core) = fetching else {
+                    going.push(attachment);
+                    continue;
+                };
+                let deadline = began + core.config.fetch_timeout;
                 match fetch(core, message, index, &attachment.url, bytes, deadline).await {
                     Ok(spooled) => {
                         bytes = bytes.saturating_sub(spooled.file.size);
@@ -162,7 +133,7 @@ async fn fetch(
 }
 
 /// What the route's `attachments = "fail"` makes of it: later where it may work then, else the end.
-fn failed(index: usize, why: &Why) -> Outcome {
+pub(crate) fn failed(index: usize, why: &Why) -> Outcome {
     let reason = Reason::new("attachment", format!("attachment {}: {why}", index + 1));
     match why {
         Why::Fetch(FetchError::Transient(_)) => Outcome::Deferred { reason, retry_after_ms: None },
@@ -170,18 +141,9 @@ fn failed(index: usize, why: &Why) -> Outcome {
     }
 }
 
-fn note(delivery: &mut Delivery, index: usize, what: &str, why: &Why) {
+pub(crate) fn note(delivery: &mut Delivery, index: usize, what: &str, why: &Why) {
     let note = format!("attachment {} {what}: {why}", index + 1);
     if !delivery.plan.reasons.contains(&note) {
         delivery.plan.reasons.push(note);
-    }
-}
-
-/// Leaves only those recipients to whom it is still to go.
-fn narrow(content: &mut Content, remaining: &[String]) {
-    if let Content::Email(email) = content {
-        for list in [&mut email.to, &mut email.cc, &mut email.bcc] {
-            list.retain(|recipient| remaining.contains(recipient));
-        }
     }
 }

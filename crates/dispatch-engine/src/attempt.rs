@@ -8,18 +8,19 @@ use std::sync::atomic::Ordering;
 
 use dispatch_model::{
     Ask, Context, Delivery, DeliveryState, Effect, End, Exchange, Fault, Message, OnUnknown, Outcome, Policy,
-    Reason, Reply, Step, Timestamp,
+    Reason, Reply, Step, Timestamp, WrittenText,
 };
 use dispatch_store::{Claimed, FirstClaim, Planned, RecipientKey, StoreError};
 use tokio::time::Instant;
 
-use crate::attachments::{Shaped, shape};
+use crate::attachments::Fetching;
 use crate::conversation::{Halt, Line, Next, Script, converse};
 use crate::core::Core;
 use crate::evidence::Evidence;
 use crate::gate::Gate;
 use crate::planner::rescan_later;
 use crate::record::{Ended, give_back, record};
+use crate::shape::{Shaped, shape};
 use crate::{BackendSetup, Grants, LookupOutcome, Setup, question};
 
 /// A place in a lane. Leaving gives it back, whatever way the attempt ends.
@@ -104,7 +105,7 @@ async fn plan_and_claim(
 ) -> Option<(Attempt, Result<Next<Outcome>, Fault>)> {
     let id = message.id;
     let means = Means::of(&setup, &planned)?;
-    let shaped = shape(core, &means, &mut planned, &message).await;
+    let shaped = shape(Fetching::Now(core), &means, &mut planned, &message).await;
     let mut attempt = Attempt::begin(core, &setup, means, message, planned, slot);
     let step = attempt.first_step(shaped).await;
     let delivers = matches!(&step, Ok(Next::Ask(Ask { effect: Effect::Delivers, .. })));
@@ -156,7 +157,7 @@ pub(crate) async fn claimed_attempt(core: Arc<Core>, claimed: Claimed, slot: Slo
             }
         }
     }
-    let shaped = shape(&core, &means, &mut delivery, &message).await;
+    let shaped = shape(Fetching::Now(&core), &means, &mut delivery, &message).await;
     let mut attempt = Attempt::begin(&core, &setup, means, message, delivery, slot);
     attempt.exchanges = asked;
     let step = attempt.first_step(shaped).await;
@@ -201,6 +202,7 @@ struct Attempt {
     marked: bool,
     exchanges: Vec<Exchange>,
     attachments: Vec<Arc<crate::Spooled>>,
+    text: Option<WrittenText>,
     started_at: Timestamp,
     started: Instant,
 }
@@ -226,6 +228,7 @@ impl Attempt {
             marked: false,
             exchanges: Vec::new(),
             attachments: Vec::new(),
+            text: None,
             started_at: now,
             started: Instant::now(),
         }
@@ -235,8 +238,9 @@ impl Attempt {
     async fn first_step(&mut self, shaped: Result<Shaped, Outcome>) -> Result<Next<Outcome>, Fault> {
         match shaped {
             Err(outcome) => Ok(Next::Done(outcome)),
-            Ok(Shaped { message, files }) => {
+            Ok(Shaped { message, files, writing }) => {
                 self.attachments = files;
+                self.text = writing.map(|writing| writing.written);
                 let plugin = &self.means.backend.plugin;
                 plugin.deliver(&self.context, &message, &self.means.grants).await.map(next)
             }
@@ -292,6 +296,7 @@ impl Attempt {
             evidence: self.evidence,
             marked: self.marked,
             exchanges: self.exchanges,
+            text: self.text,
             idempotency_key: self.context.idempotency_key,
             started_at: self.started_at,
             took: self.started.elapsed(),

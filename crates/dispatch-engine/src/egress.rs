@@ -47,6 +47,8 @@ pub struct Grants {
     pub reveal: Vec<String>,
     /// The relay for its mail; granted by being configured.
     pub relay: Option<Relay>,
+    /// As whom its mail is signed.
+    pub dkim: Option<Dkim>,
 }
 
 /// An IP network in CIDR form.
@@ -121,6 +123,17 @@ pub enum RelayTls {
     Implicit,
     /// Not at all; only with the `plaintext` grant.
     None,
+}
+
+/// As whom mail is signed (DKIM).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dkim {
+    /// The domain that vouches.
+    pub domain: String,
+    /// Under which name its public key stands in the DNS.
+    pub selector: String,
+    /// The private key as PEM.
+    pub key: Secret,
 }
 
 /// Bounds of a fetch.

@@ -1,10 +1,17 @@
 //! What would be done with a message, told without doing it.
 
-use dispatch_model::{Access, Delivery, Fault, Message, NO_ROUTE, Reason, Step, Timestamp};
+use std::sync::Arc;
+
+use dispatch_model::{
+    Access, Delivery, Fault, Message, NO_ROUTE, Outcome, Reason, Step, Timestamp, WrittenText,
+};
+use dispatch_text::{Change, Writing};
 use serde::{Deserialize, Serialize};
 
+use crate::attachments::Fetching;
 use crate::attempt::Means;
 use crate::core::Core;
+use crate::shape::shape;
 use crate::{ChainLink, LaneState, Setup, Until};
 
 /// What would be done with a message.
@@ -17,9 +24,35 @@ pub struct Explanation {
     /// Why it would be a dead letter at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead: Option<Reason>,
+    /// How an SMS would be written for the first backend that would be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextPlan>,
+    /// What was left out of the message for that backend, and what became of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// What the first backend that would be tried asks first; secrets are names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstStep>,
+}
+
+/// How an SMS would be written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextPlan {
+    /// Its alphabet and its parts.
+    pub written: WrittenText,
+    /// What would be replaced by what reads the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// The characters that keep it out of GSM-7.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<char>,
+}
+
+impl From<Writing> for TextPlan {
+    fn from(writing: Writing) -> Self {
+        let foreign = dispatch_text::foreign(&writing.text);
+        Self { written: writing.written, changes: writing.changes, foreign }
+    }
 }
 
 /// The first thing a plugin asks.
@@ -30,6 +63,8 @@ pub enum FirstStep {
     Step(Box<Step>),
     /// The host ended the plugin's call.
     Fault(Fault),
+    /// The plugin would not be asked: this is what the route's own rules make of the message.
+    Unfit(Outcome),
 }
 
 /// What this setup would do with a message, every backend taken to be available: without an engine, for
@@ -95,26 +130,37 @@ async fn told(
             Reason::new(NO_ROUTE, words)
         })
     });
-    let first = if dead.is_some() { None } else { first_step(setup, message, now, &routing, &chain).await };
-    Explanation { routing, chain, dead, first }
+    let mut explanation = Explanation { routing, chain, dead, text: None, left_out: Vec::new(), first: None };
+    if explanation.dead.is_none() {
+        explanation.first = first_step(setup, message, now, &mut explanation).await;
+    }
+    explanation
 }
 
 async fn first_step(
     setup: &Setup,
     message: &Message,
     now: Timestamp,
-    routing: &dispatch_routing::Explanation,
-    chain: &[ChainLink],
+    explanation: &mut Explanation,
 ) -> Option<FirstStep> {
+    let chain = &explanation.chain;
     let usable = |link: &&ChainLink| link.availability != LaneState::Gone;
     let tried = chain.iter().position(|link| link.availability == LaneState::Open);
     let tried = tried.or_else(|| chain.iter().position(|link| usable(&link)))?;
     let mut delivery = Delivery::unplanned(message.id, message.location.clone(), message.channel(), now);
-    delivery.plan = routing.plan.clone();
+    delivery.plan = explanation.routing.plan.clone();
     delivery.position = u32::try_from(tried).ok()?;
     let means = Means::of(setup, &delivery)?;
     let context = means.context(setup, &delivery, now);
-    Some(match means.backend.plugin.deliver(&context, message, &means.grants).await {
+    let reasons = delivery.plan.reasons.len();
+    let shaped = shape(Fetching::Never, &means, &mut delivery, &Arc::new(message.clone())).await;
+    explanation.left_out = delivery.plan.reasons.split_off(reasons);
+    let shaped = match shaped {
+        Ok(shaped) => shaped,
+        Err(outcome) => return Some(FirstStep::Unfit(outcome)),
+    };
+    explanation.text = shaped.writing.map(TextPlan::from);
+    Some(match means.backend.plugin.deliver(&context, &shaped.message, &means.grants).await {
         Ok(step) => FirstStep::Step(Box::new(step)),
         Err(fault) => FirstStep::Fault(fault),
     })

@@ -38,17 +38,18 @@ mod record;
 mod replay;
 mod scheduler;
 mod setup;
+mod shape;
 mod status;
 mod trial;
 
 pub use backend::Backend;
 pub use config::{EngineConfig, EngineDeps};
 pub use egress::{
-    Call, Egress, FetchBounds, FetchError, Grants, Network, ParseNetworkError, Relay, RelayTls, SpoolContent,
-    SpoolFile, Spooled,
+    Call, Dkim, Egress, FetchBounds, FetchError, Grants, Network, ParseNetworkError, Relay, RelayTls,
+    SpoolContent, SpoolFile, Spooled,
 };
 pub use engine::{Drained, Engine};
-pub use explain::{Explanation, FirstStep, explain};
+pub use explain::{Explanation, FirstStep, TextPlan, explain};
 pub use meters::{ATTEMPT_SECONDS, ATTEMPTS_TOTAL};
 pub use question::{LookupOutcome, ReceiveOutcome};
 pub use replay::{Difference, NoReplay, Replay, replay};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dispatch_model::{
     AttemptRecord, Delivery, DeliveryState, End, Exchange, Facts, Fault, Finish, Lane, LaneEffect, Message,
-    Outcome, PLUGIN_FAULT, Policy, Reason, RouteName, Settled, Timestamp, settle,
+    Outcome, PLUGIN_FAULT, Policy, Reason, RouteName, Settled, Timestamp, WrittenText, settle,
 };
 use dispatch_store::{Settlement, StoreError};
 
@@ -30,6 +30,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) evidence: Evidence,
     pub(crate) marked: bool,
     pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) text: Option<WrittenText>,
     pub(crate) idempotency_key: String,
     pub(crate) started_at: Timestamp,
     pub(crate) took: Duration,
@@ -58,6 +59,7 @@ pub(crate) async fn record(ended: Ended<'_>) {
         possible_double: delivery.possible_double,
         plugin_digest: means.backend.plugin.digest().to_owned(),
         idempotency_key: ended.idempotency_key,
+        text: ended.text,
         exchanges: ended.exchanges,
     });
     if write(core, Settlement { lease, delivery, attempt }).await {

@@ -1,11 +1,18 @@
 //! A recorded attempt, played again: would today's plugin ask and conclude the same?
 
-use dispatch_model::{Action, AttemptRecord, Context, Fault, MediaSupport, Message, Outcome, Reason, Step};
+use std::sync::Arc;
+
+use dispatch_model::{
+    Action, AttemptRecord, Context, Delivery, Fault, MediaSupport, Message, Outcome, Reason, RouteName, Step,
+};
 use serde::{Deserialize, Serialize};
 
+use crate::attachments::Fetching;
+use crate::attempt::Means;
 use crate::clip::clip_action;
 use crate::conversation::STEPS_MAX;
 use crate::evidence::Evidence;
+use crate::shape::shape;
 use crate::{Backend, Grants, Setup};
 
 /// A recorded attempt, played again.
@@ -65,9 +72,12 @@ pub enum NoReplay {
     /// The plugin works with the content of attachments, and a record has none.
     #[error("it had attachments whose content the plugin wants, and a record has none")]
     Attachments,
+    /// The route does not let it go to its backend any more.
+    #[error("by its route of today it would not be tried at all: {0}")]
+    Unfit(Reason),
 }
 
-/// Plays one of a message's attempts again, with the settings of today and the replies of then. `record_body` is the
+/// Plays one of a message's attempts again, with the route and the settings of today and the replies of then. `record_body` is the
 /// bound by which the record was clipped.
 ///
 /// # Errors
@@ -75,6 +85,7 @@ pub enum NoReplay {
 pub async fn replay(
     setup: &Setup,
     message: &Message,
+    route: Option<&RouteName>,
     attempts: &[AttemptRecord],
     index: usize,
     record_body: usize,
@@ -86,7 +97,16 @@ pub async fn replay(
     if !message.attachments.is_empty() && description.limits.media == MediaSupport::Content {
         return Err(NoReplay::Attachments);
     }
-    let (settings, grants) = setup.settings(known, Some(&message.location));
+    let mut delivery =
+        Delivery::unplanned(message.id, message.location.clone(), message.channel(), then.started_at);
+    delivery.plan.route = route.cloned();
+    delivery.plan.chain = vec![then.backend.clone()];
+    let means = Means::of(setup, &delivery).ok_or_else(|| NoReplay::Backend(then.backend.to_string()))?;
+    let shaped = shape(Fetching::Never, &means, &mut delivery, &Arc::new(message.clone())).await;
+    let shaped = shaped.map_err(|outcome| {
+        let unsaid = || Reason::new(outcome.kind(), "without a reason");
+        NoReplay::Unfit(outcome.reason().cloned().unwrap_or_else(unsaid))
+    })?;
     let lane = setup.lane(&then.backend, &message.location);
     let key = &then.idempotency_key;
     // Throttled attempts are not counted.
@@ -97,14 +117,14 @@ pub async fn replay(
     };
     let number = 1 + attempts[..index].iter().filter(counted).count();
     let context = Context {
-        settings,
+        settings: Arc::clone(&means.settings),
         now: then.started_at,
         deadline: then.started_at.plus(known.limits.timeout),
         number: u32::try_from(number).unwrap_or(u32::MAX),
         callback_url: setup.callback_url(&lane, key),
         idempotency_key: key.clone(),
     };
-    Ok(play(&*known.plugin, &grants, &context, message, then, record_body).await)
+    Ok(play(&*known.plugin, &means.grants, &context, &shaped.message, then, record_body).await)
 }
 
 /// Today's plugin is given the replies of then, one after the other, whatever it asks.

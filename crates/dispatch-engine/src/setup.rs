@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_model::{AttachmentPolicy, BackendName, Lane, LocationId, Policy, RouteName};
+use dispatch_model::{BackendName, Lane, LocationId, Policy, RouteName};
 use dispatch_routing::Router;
 
 use crate::{Backend, Grants};
@@ -125,10 +125,5 @@ impl Setup {
     /// The policy of a route; the default where the route is gone.
     pub fn policy(&self, route: Option<&RouteName>) -> Policy {
         route.and_then(|name| self.policies.get(name)).cloned().unwrap_or_default()
-    }
-
-    /// The attachments policy of a route.
-    pub fn attachment_policy(&self, route: Option<&RouteName>) -> AttachmentPolicy {
-        self.policy(route).attachments
     }
 }

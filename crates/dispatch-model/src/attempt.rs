@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, BackendName, Effect, Fault, Outcome, Reply, Timestamp};
+use crate::{Action, BackendName, Effect, Fault, Outcome, Reply, Timestamp, WrittenText};
 
 /// What every call of a plugin is told besides its subject.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct AttemptRecord {
     /// What the plugin was told, for a replay; the settings are left out (they are configuration).
     #[serde(default)]
     pub idempotency_key: String,
+    /// How an SMS was written; absent for mails, and for media, which has no parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<WrittenText>,
     /// Each action and its reply, bounded in size, attachments and secrets as pieces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<Exchange>,

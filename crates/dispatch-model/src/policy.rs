@@ -5,6 +5,8 @@ use std::time::Duration;
 use rand::{Rng, RngCore};
 use serde::{Deserialize, Serialize};
 
+use crate::TextPolicy;
+
 /// The policy of a route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
@@ -20,6 +22,8 @@ pub struct Policy {
     pub failover_on_content: bool,
     /// What to do about attachments that the backend cannot take or the host cannot fetch.
     pub attachments: AttachmentPolicy,
+    /// How text messages are written.
+    pub text: TextPolicy,
 }
 
 impl Default for Policy {
@@ -31,6 +35,7 @@ impl Default for Policy {
             on_unknown: OnUnknown::Retry,
             failover_on_content: false,
             attachments: AttachmentPolicy::Link,
+            text: TextPolicy::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 use crate::{Home, Identity, Log, Mail, free_port, until_some};
@@ -62,6 +63,34 @@ impl Counterparts {
         Ok(server)
     }
 
+    /// What dkimpy thinks of a mail's signature, given what the DNS has under these names.
+    pub async fn dkim_verifies(&self, mail: &str, records: &[(&str, String)]) -> anyhow::Result<bool> {
+        let records: serde_json::Map<_, _> =
+            records.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+        let verdict = self.ask_python("verify_dkim.py", &json!({ "mail": mail, "records": records })).await?;
+        verdict.as_bool().context("a verdict is true or false")
+    }
+
+    /// The encoding and the number of parts of each text, by Twilio's own calculator.
+    pub async fn segments_by_twilio(&self, texts: &[String]) -> anyhow::Result<Vec<(String, u64)>> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts/segments.cjs");
+        let mut command = Command::new("/usr/bin/env");
+        command.arg("node").arg(script).arg(&self.folder);
+        segments(&ask(command, &json!(texts)).await?)
+    }
+
+    /// The same by smpplib.
+    pub async fn segments_by_smpplib(&self, texts: &[String]) -> anyhow::Result<Vec<(String, u64)>> {
+        segments(&self.ask_python("segments.py", &json!(texts)).await?)
+    }
+
+    async fn ask_python(&self, script: &str, question: &Value) -> anyhow::Result<Value> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts").join(script);
+        let mut command = Command::new(self.folder.join("python/bin/python"));
+        command.arg(script);
+        ask(command, question).await
+    }
+
     /// Twilio's official description under Prism, which refuses what the description refuses.
     pub async fn twilio(&self, home: &Home) -> anyhow::Result<Counterpart> {
         let modules = self.folder.join("node_modules");
@@ -104,6 +133,30 @@ impl Counterpart {
             .map(|mail| read_mail(&mail))
             .collect()
     }
+}
+
+/// Runs a program that reads one JSON value and writes another.
+async fn ask(mut command: Command, question: &Value) -> anyhow::Result<Value> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+    let mut input = child.stdin.take().context("standard input is piped")?;
+    let question = question.to_string();
+    let write = async {
+        input.write_all(question.as_bytes()).await?;
+        drop(input);
+        anyhow::Ok(())
+    };
+    let answered = async { tokio::try_join!(write, async { Ok(child.wait_with_output().await?) }) };
+    let (_, output) = tokio::time::timeout(STARTS_WITHIN, answered).await.context("no answer in time")??;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} failed: {said}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn segments(told: &Value) -> anyhow::Result<Vec<(String, u64)>> {
+    let texts = told.as_array().context("a list")?;
+    let one = |text: &Value| Some((text["encoding"].as_str()?.to_owned(), text["parts"].as_u64()?));
+    texts.iter().map(|text| one(text).context("an encoding and a number of parts")).collect()
 }
 
 fn read_mail(mail: &Value) -> Mail {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dispatch_config::{Backend as BackendConfig, Config, Diagnostic, Loaded, Overlay as OverlayConfig};
 use dispatch_engine::{
-    Backend, BackendSetup, Grants, Limits, Network, Overlay, Rate, Relay, RelayTls, Setup,
+    Backend, BackendSetup, Dkim, Grants, Limits, Network, Overlay, Rate, Relay, RelayTls, Setup,
 };
 use dispatch_model::{Asks, BackendName, Description, Lane};
 use dispatch_plugins::PluginHost;
@@ -144,7 +144,8 @@ impl Builder<'_> {
         let asks = self.check(&path, &plugin, &settings).await?;
         let secrets = &backend.secrets;
         let owner = Lane::shared(name.clone());
-        let grants = self.grants(&path, backend, &owner, &asks, secrets, backend.relay.as_ref())?;
+        let mail = (backend.relay.as_ref(), backend.dkim.as_ref());
+        let grants = self.grants(&path, backend, &owner, &asks, secrets, mail)?;
         Some(BackendSetup {
             name: name.clone(),
             dry_run: description.name == DRY_RUN,
@@ -188,7 +189,8 @@ impl Builder<'_> {
         let owner = Lane { backend: name.clone(), location: own_lane.then(|| location.clone()) };
         let secrets = backend.secrets_with(overlay);
         let relay = overlay.relay.as_deref().or(backend.relay.as_ref());
-        let grants = self.grants(path, backend, &owner, asks, &secrets, relay)?;
+        let dkim = overlay.dkim.as_deref().or(backend.dkim.as_ref());
+        let grants = self.grants(path, backend, &owner, asks, &secrets, (relay, dkim))?;
         Some(Overlay { settings, grants: Arc::new(grants), own_lane })
     }
 
@@ -252,7 +254,7 @@ impl Builder<'_> {
         owner: &Lane,
         asks: &Asks,
         secrets: &BTreeMap<Arc<str>, dispatch_config::ResolvedSecret>,
-        relay: Option<&dispatch_config::Relay>,
+        (relay, dkim): (Option<&dispatch_config::Relay>, Option<&dispatch_config::Dkim>),
     ) -> Option<Grants> {
         let elsewhere = self.config().plugins.get(&backend.plugin).cloned();
         let mut hosts = asks.hosts.clone();
@@ -291,6 +293,10 @@ impl Builder<'_> {
             );
             return None;
         }
+        let dkim = match dkim {
+            Some(dkim) => Some(self.dkim(path, dkim)?),
+            None => None,
+        };
         Some(Grants {
             owner: owner.to_string(),
             hosts,
@@ -303,7 +309,18 @@ impl Builder<'_> {
             secrets: secrets.iter().map(|(name, secret)| (name.to_string(), secret.value.clone())).collect(),
             reveal,
             relay: relay.map(relay_grant),
+            dkim,
         })
+    }
+
+    /// A key that cannot sign is found now, and not at the first mail.
+    fn dkim(&mut self, path: &str, dkim: &dispatch_config::Dkim) -> Option<Dkim> {
+        let key = dkim.key.as_ref()?.value.clone();
+        if let Err(problem) = dispatch_egress::DkimKey::read(&key) {
+            self.problem(&format!("{path}.dkim.key"), format!("the key is {problem}"), None);
+            return None;
+        }
+        Some(Dkim { domain: dkim.domain.clone(), selector: dkim.selector.clone(), key })
     }
 }
 

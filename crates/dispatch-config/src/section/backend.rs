@@ -33,6 +33,8 @@ pub struct Backend {
     pub plaintext: bool,
     /// The relay for its mail.
     pub relay: Option<Relay>,
+    /// As whom its mails are signed.
+    pub dkim: Option<Dkim>,
 }
 
 /// A secret and where it came from.
@@ -107,6 +109,17 @@ pub struct Relay {
     pub hello: Option<String>,
 }
 
+/// As whom mails are signed (DKIM).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dkim {
+    /// The domain that vouches.
+    pub domain: String,
+    /// Under which name its public key stands in the DNS: `SELECTOR._domainkey.DOMAIN`.
+    pub selector: String,
+    /// The private key.
+    pub key: Option<ResolvedSecret>,
+}
+
 /// How a relay connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelayTls {
@@ -130,6 +143,7 @@ pub(crate) const BACKEND: &[Field] = &[
     field("private_networks", Shape::List(&Shape::Text(Kind::Network)), "Private networks it may reach."),
     field("plaintext", Shape::Flag, "Whether it may speak without TLS."),
     field("relay", Shape::Table(RELAY), "The relay for its mail."),
+    field("dkim", Shape::Table(DKIM), "As whom its mails are signed."),
 ];
 
 pub(crate) const SETTINGS: Shape = Shape::Map { keys: Kind::Any, of: &Shape::Settings };
@@ -190,6 +204,23 @@ const RELAY_PASSWORD: Field = field("password", Shape::Secret, "The user's passw
 const RELAY_HELLO: Field =
     field("hello", Shape::Text(Kind::Filled), "The name to say EHLO with; the machine's own if left out.");
 
+const DKIM: &[Field] = &[
+    required("domain", Shape::Text(Kind::Domain), DKIM_DOMAIN),
+    required("selector", Shape::Text(Kind::Domain), DKIM_SELECTOR),
+    required("key", Shape::Secret, DKIM_KEY),
+];
+
+/// The signature of a location: what it leaves out is the backend's, often all but the domain.
+pub(crate) const DKIM_OVERLAY: &[Field] = &[
+    field("domain", Shape::Text(Kind::Domain), DKIM_DOMAIN),
+    field("selector", Shape::Text(Kind::Domain), DKIM_SELECTOR),
+    field("key", Shape::Secret, DKIM_KEY),
+];
+
+const DKIM_DOMAIN: &str = "The domain that vouches for the mail.";
+const DKIM_SELECTOR: &str = "Under which name the public key stands in the DNS: SELECTOR._domainkey.DOMAIN.";
+const DKIM_KEY: &str = "The private key as PEM: RSA of 2048 bits or more, or Ed25519.";
+
 impl Backend {
     /// `section` has the defaults of all backends as its fallback.
     pub(crate) fn read(section: &Section<'_>, path: &str, vault: &mut Vault<'_>) -> Self {
@@ -212,7 +243,30 @@ impl Backend {
                 .collect(),
             plaintext: section.flag("plaintext").unwrap_or_default(),
             relay,
+            dkim: Dkim::read(&section.section("dkim"), None, &format!("{path}.dkim"), vault),
         }
+    }
+}
+
+impl Dkim {
+    /// Reads whose signature it is; what is left out is `base`'s. None where nothing is written.
+    pub(crate) fn read(
+        section: &Section<'_>,
+        base: Option<&Self>,
+        path: &str,
+        vault: &mut Vault<'_>,
+    ) -> Option<Self> {
+        section.node()?;
+        let text = |key: &str, base: Option<&String>| {
+            section.text(key).map(str::to_owned).or_else(|| base.cloned()).unwrap_or_default()
+        };
+        Some(Self {
+            domain: text("domain", base.map(|base| &base.domain)),
+            selector: text("selector", base.map(|base| &base.selector)),
+            key: vault
+                .secret(section, "key", &format!("{path}.key"))
+                .or_else(|| base.and_then(|base| base.key.clone())),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dispatch_model::BackendName;
 use serde_json::{Map, Value};
 
-use super::backend::{Backend, RELAY_OVERLAY, Relay, ResolvedSecret, SECRETS, SETTINGS};
+use super::backend::{Backend, DKIM_OVERLAY, Dkim, RELAY_OVERLAY, Relay, ResolvedSecret, SECRETS, SETTINGS};
 use crate::kind::Kind;
 use crate::reading::Section;
 use crate::secret::Vault;
@@ -32,6 +32,8 @@ pub struct Overlay {
     pub secrets: Box<[(Arc<str>, ResolvedSecret)]>,
     /// The relay, the backend's own already merged in.
     pub relay: Option<Box<Relay>>,
+    /// As whom its mails are signed, the backend's own already merged in.
+    pub dkim: Option<Box<Dkim>>,
 }
 
 impl Overlay {
@@ -83,14 +85,15 @@ pub(crate) const OVERLAY: &[Field] = &[
     field("settings", SETTINGS, "Settings laid over the backend's."),
     field("secrets", SECRETS, "Secrets that replace the backend's, by name."),
     field("relay", Shape::Table(RELAY_OVERLAY), "A relay laid over the backend's."),
+    field("dkim", Shape::Table(DKIM_OVERLAY), "A signature laid over the backend's."),
 ];
 
 impl Location {
-    /// `relay_of` gives the relay of a backend.
+    /// `backend_of` gives a backend by its name.
     pub(crate) fn read<'b>(
         section: &Section<'_>,
         path: &str,
-        relay_of: &dyn Fn(&str) -> Option<&'b Relay>,
+        backend_of: &dyn Fn(&str) -> Option<&'b Backend>,
         vault: &mut Vault<'_>,
     ) -> Self {
         let backends = section.section("backends").entries().into_iter().map(|(backend, overlay)| {
@@ -105,10 +108,15 @@ impl Location {
                 settings.filter_map(|(key, value)| Some((vault.name(key), settings::value(value.node()?))));
             let settings: Box<[_]> = settings.collect();
             let relay = overlay.section("relay");
-            let relay = relay
-                .node()
-                .map(|_| Box::new(Relay::read(&relay, relay_of(backend), &format!("{path}.relay"), vault)));
-            (BackendName::from(vault.name(backend)), Overlay { settings, secrets, relay })
+            let base = backend_of(backend);
+            let relay = relay.node().map(|_| {
+                let base = base.and_then(|base| base.relay.as_ref());
+                Box::new(Relay::read(&relay, base, &format!("{path}.relay"), vault))
+            });
+            let dkim = base.and_then(|base| base.dkim.as_ref());
+            let dkim =
+                Dkim::read(&overlay.section("dkim"), dkim, &format!("{path}.dkim"), vault).map(Box::new);
+            (BackendName::from(vault.name(backend)), Overlay { settings, secrets, relay, dkim })
         });
         Self { backends: backends.collect(), name: section.text("name").map(Into::into) }
     }

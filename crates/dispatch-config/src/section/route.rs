@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use dispatch_model::{AttachmentPolicy, BackendName, Channel, OnUnknown, Policy, RetrySchedule, RouteName};
+use dispatch_model::{
+    AttachmentPolicy, BackendName, Channel, OnUnknown, Policy, RetrySchedule, RouteName, TextPolicy, TooLong,
+    Transliterate,
+};
 use dispatch_routing::{Conditions, Deliver, Rule, Weighted};
 
 use crate::kind::Kind;
@@ -57,10 +60,12 @@ pub(crate) const ROUTE: &[Field] = &[
     ON_UNKNOWN,
     FAILOVER_ON_CONTENT,
     ATTACHMENTS,
+    TEXT_FIELD,
 ];
 
 /// What `[defaults.route]` may say: what is done with outcomes.
-pub(crate) const POLICY: &[Field] = &[RETRY_FIELD, PATIENCE, ON_UNKNOWN, FAILOVER_ON_CONTENT, ATTACHMENTS];
+pub(crate) const POLICY: &[Field] =
+    &[RETRY_FIELD, PATIENCE, ON_UNKNOWN, FAILOVER_ON_CONTENT, ATTACHMENTS, TEXT_FIELD];
 
 const RETRY_FIELD: Field = field("retry", Shape::Table(RETRY), "When a backend is tried again.");
 const PATIENCE: Field = field(
@@ -80,6 +85,22 @@ const ATTACHMENTS: Field = field(
     Shape::Text(Kind::Word(&["link", "drop", "fail"])),
     "What to do with attachments that a backend cannot take or the host cannot fetch.",
 );
+
+const TEXT_FIELD: Field = field("text", Shape::Table(TEXT), "How text messages are written.");
+
+const TEXT: &[Field] = &[
+    field(
+        "transliterate",
+        Shape::Text(Kind::Word(&["never", "saving", "always"])),
+        "Whether characters that GSM-7 lacks are replaced by what reads the same: never, where it makes fewer parts, or always.",
+    ),
+    field("parts_max", Shape::Integer { min: 1, max: 255 }, "Into how many parts a text may be cut."),
+    field(
+        "too_long",
+        Shape::Text(Kind::Word(&["reject", "cut"])),
+        "What to do with a text that has more, or more characters than the backend takes.",
+    ),
+];
 
 const RETRY: &[Field] = &[
     field(
@@ -168,6 +189,22 @@ pub(crate) fn policy(section: &Section<'_>) -> Policy {
             Some("fail") => AttachmentPolicy::Fail,
             Some("drop") => AttachmentPolicy::Drop,
             _ => AttachmentPolicy::Link,
+        },
+        text: text(&section.section("text")),
+    }
+}
+
+fn text(section: &Section<'_>) -> TextPolicy {
+    TextPolicy {
+        transliterate: match section.text("transliterate") {
+            Some("saving") => Transliterate::Saving,
+            Some("always") => Transliterate::Always,
+            _ => Transliterate::Never,
+        },
+        parts_max: section.count("parts_max"),
+        too_long: match section.text("too_long") {
+            Some("cut") => TooLong::Cut,
+            _ => TooLong::Reject,
         },
     }
 }

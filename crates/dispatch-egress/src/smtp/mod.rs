@@ -15,14 +15,15 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use dispatch_engine::{Call, Relay, RelayTls};
-use dispatch_model::{FailureKind, MailReply, MailStage, MailSubmission, RecipientReply};
+use dispatch_model::{Clock, FailureKind, MailReply, MailStage, MailSubmission, RecipientReply};
 
 use crate::dial::Dialer;
+use crate::dkim::Signer;
 use crate::failure::{Failure, Progress};
 use crate::piece;
 use crate::pool::{Idle as _, Pool};
 use crate::splice::Splice;
-use content::Stuffing;
+pub(crate) use content::Stuffing;
 use reply::local;
 pub(crate) use session::Session;
 use session::{Stop, said};
@@ -48,6 +49,8 @@ pub(crate) struct Mail {
     pub(crate) pool: Arc<MailPool>,
     /// The name for EHLO where the relay's settings have none.
     pub(crate) hello: Option<String>,
+    pub(crate) signer: Signer,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Mail {
@@ -75,7 +78,11 @@ impl Mail {
         if recipients.is_empty() {
             return Err(Failure::refused("the mail has no recipients"));
         }
-        let (body, _) = piece::body(&mail.body, call)?;
+        let (mut body, _) = piece::body(&mail.body, call)?;
+        if let Some(dkim) = &call.grants.dkim {
+            progress.phase = "signing the mail";
+            body = self.signer.sign(dkim, body, self.clock.now()).await?;
+        }
         let envelope = Envelope { sender, recipients, body };
         let key = MailKey { owner: call.grants.owner.clone(), relay: relay.clone() };
         match self.hand_over(&key, &envelope, progress).await {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_engine::{Grants, Relay, RelayTls, SpoolContent, Spooled};
+use dispatch_engine::{Dkim, Grants, Relay, RelayTls, SpoolContent, Spooled};
 use dispatch_model::{
     Action, AttachmentEncoding, AttachmentFile, FailureKind, MailReply, MailStage, MailSubmission, Piece,
     Reply, Secret,
@@ -378,4 +378,27 @@ async fn a_large_attachment_is_streamed() {
     let text = String::from_utf8(server.mails()[0].clone()).unwrap();
     let (_, body) = text.split_once("\r\n\r\n").unwrap();
     assert_eq!(body.lines().map(str::len).sum::<usize>(), 4_000_000);
+}
+
+#[tokio::test]
+async fn a_mail_is_signed_on_its_way_out() {
+    let server = Server::start(Script::default()).await;
+    let sign = |key: &str| Grants {
+        dkim: Some(Dkim {
+            domain: "acme.example".to_owned(),
+            selector: "s1".to_owned(),
+            key: Secret::new(key),
+        }),
+        ..relay(&server, RelayTls::None)
+    };
+    mail(&egress(), &to(&["b@x"]), &sign(include_str!("../keys/ed25519.pem"))).await;
+    let text = String::from_utf8(server.mails()[0].clone()).unwrap();
+    let (field, rest) = text.split_once("\r\nFrom: ").unwrap();
+    assert!(field.starts_with("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=acme.example;"));
+    assert!(MESSAGE.starts_with(&format!("From: {}", rest.lines().next().unwrap())));
+
+    // A mail that should be signed and cannot be does not go out without.
+    let (kind, left, detail) = failed(egress().perform(&to(&["b@x"]), &sign("s3cr3t")).await);
+    assert_eq!((kind, left, server.mails().len()), (FailureKind::Refused, false, 1));
+    assert!(detail.contains("not a private key") && !detail.contains("s3cr3t"), "{detail}");
 }

@@ -1,37 +1,25 @@
-//! An attachment as a link in the text.
+//! An attachment as a link in a mail.
 
-use dispatch_model::Content;
+use dispatch_model::EmailContent;
 
-/// Appends the link where a reader will find it. False for what is no web link: the URL is the sender's,
-/// and `javascript:` in a mail's HTML would be ours to answer for.
-pub(super) fn append(content: &mut Content, url: &str) -> bool {
-    if !is_web_link(url) {
-        return false;
-    }
-    match content {
-        Content::Sms(sms) => append_line(&mut sms.text, url),
-        Content::Email(email) => {
-            if let Some(text) = &mut email.text {
-                append_line(text, url);
-            }
-            if !email.html.is_empty() || email.text.is_none() {
-                append_html(&mut email.html, url);
-            }
-        }
-    }
-    true
-}
-
-fn is_web_link(url: &str) -> bool {
+/// Whether an attachment's URL may be given to a reader as a link. It is the sender's, and `javascript:` in a mail's
+/// HTML would be ours to answer for.
+pub(crate) fn is_web_link(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
         && !url.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
-fn append_line(text: &mut String, url: &str) {
-    if !text.is_empty() {
-        text.push('\n');
+/// Appends the link where a reader will find it.
+pub(crate) fn append(mail: &mut EmailContent, url: &str) {
+    if let Some(text) = &mut mail.text {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(url);
     }
-    text.push_str(url);
+    if !mail.html.is_empty() || mail.text.is_none() {
+        append_html(&mut mail.html, url);
+    }
 }
 
 /// Before the end of the body, where the HTML is a whole document.
@@ -62,12 +50,10 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dispatch_model::{EmailContent, PhoneNumber, SmsContent};
-
     use super::*;
 
-    fn mail(html: &str, text: Option<&str>) -> Content {
-        Content::Email(EmailContent {
+    fn mail(html: &str, text: Option<&str>) -> EmailContent {
+        EmailContent {
             from: None,
             to: Vec::new(),
             cc: Vec::new(),
@@ -76,20 +62,12 @@ mod tests {
             html: html.to_owned(),
             text: text.map(str::to_owned),
             in_reply_to: None,
-        })
+        }
     }
 
     #[test]
     fn a_link_stands_where_a_reader_finds_it() {
         const URL: &str = "https://a.example/x?a=1&b=2";
-        let mut sms = Content::Sms(SmsContent {
-            to: PhoneNumber { original: "1".into(), e164: None },
-            text: "hello".into(),
-        });
-        assert!(append(&mut sms, URL));
-        let Content::Sms(sms) = sms else { unreachable!("it was made as sms") };
-        assert_eq!(sms.text, format!("hello\n{URL}"));
-
         const LINK: &str =
             "<p><a href=\"https://a.example/x?a=1&amp;b=2\">https://a.example/x?a=1&amp;b=2</a></p>";
         for (html, text, expected_html, expected_text) in [
@@ -99,20 +77,18 @@ mod tests {
             ("", None, LINK.to_owned(), None),
             ("h", Some("t"), format!("h{LINK}"), Some(format!("t\n{URL}"))),
         ] {
-            let mut content = mail(html, text);
-            assert!(append(&mut content, URL));
-            let Content::Email(mail) = content else { unreachable!("it was made as email") };
+            let mut mail = mail(html, text);
+            append(&mut mail, URL);
             assert_eq!((mail.html, mail.text), (expected_html, expected_text));
         }
     }
 
     #[test]
-    fn what_is_no_web_link_is_not_appended() {
+    fn what_is_no_web_link_is_told_apart() {
         for url in ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "no url", "https://a b/"]
         {
-            let mut content = mail("<b>x</b>", None);
-            assert!(!append(&mut content, url), "{url}");
-            assert_eq!(content, mail("<b>x</b>", None));
+            assert!(!is_web_link(url), "{url}");
         }
+        assert!(is_web_link("https://a.example/x"));
     }
 }

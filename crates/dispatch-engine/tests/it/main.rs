@@ -17,5 +17,6 @@ mod question;
 mod reload;
 mod restart;
 mod store;
+mod text;
 mod unknown;
 mod world;

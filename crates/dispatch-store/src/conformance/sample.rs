@@ -94,6 +94,7 @@ pub fn attempt(number: u32, outcome: Outcome) -> AttemptRecord {
         possible_double: false,
         plugin_digest: "00ff".into(),
         idempotency_key: "dsp-x-0".into(),
+        text: None,
         exchanges: Vec::new(),
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dispatch_engine::{ChainLink, Engine, EngineConfig, EngineDeps, Explanation, FirstStep, LaneState};
+use dispatch_engine::{
+    ChainLink, Engine, EngineConfig, EngineDeps, Explanation, FirstStep, LaneState, TextPlan,
+};
 use dispatch_model::{Action, Clock as _, Message, MessageId, Step};
 use dispatch_routing::Verdict;
 use dispatch_store::MemoryStore;
@@ -80,10 +82,22 @@ fn text(message: &Message, explanation: &Explanation) -> String {
     for (number, link) in explanation.chain.iter().enumerate() {
         let _ = writeln!(text, "  {}. {}", number + 1, chain_link(link));
     }
+    for note in &explanation.left_out {
+        let _ = writeln!(text, "\n{note}");
+    }
+    if let Some(plan) = &explanation.text {
+        text_plan(&mut text, plan);
+    }
     match &explanation.first {
         None => text.push_str("\nNone of them would be tried now."),
         Some(FirstStep::Fault(fault)) => {
             let _ = write!(text, "\nThe plugin fails: {fault}");
+        }
+        Some(FirstStep::Unfit(outcome)) => {
+            let _ = write!(text, "\nIt would not be given to the plugin: {}", outcome.kind());
+            if let Some(reason) = outcome.reason() {
+                let _ = write!(text, " ({reason})");
+            }
         }
         Some(FirstStep::Step(step)) => first_step(&mut text, step),
     }
@@ -113,6 +127,19 @@ fn chain_link(link: &ChainLink) -> String {
         LaneState::Gone => words.push_str(", not configured"),
     }
     words
+}
+
+/// The parts, and what would have to be done, or was, to make them fewer.
+fn text_plan(text: &mut String, plan: &TextPlan) {
+    let _ = writeln!(text, "\nThe text: {}, {} units", plan.written, plan.written.units);
+    for change in &plan.changes {
+        let to = if change.to.is_empty() { "nothing".to_owned() } else { format!("{:?}", change.to) };
+        let _ = writeln!(text, "  {:?} becomes {to}, {} times", change.from, change.count);
+    }
+    if !plan.foreign.is_empty() {
+        let list: Vec<String> = plan.foreign.iter().map(|character| format!("{character:?}")).collect();
+        let _ = writeln!(text, "  not in GSM-7: {}", list.join(" "));
+    }
 }
 
 fn first_step(text: &mut String, step: &Step) {

@@ -103,7 +103,10 @@ fn event(event: &TimelineEvent) -> (Timestamp, String) {
 }
 
 fn attempt(attempt: &AttemptRecord) -> Vec<(Timestamp, String)> {
-    let began = format!("attempt {:<4} at {}", attempt.number, attempt.backend);
+    let mut began = format!("attempt {:<4} at {}", attempt.number, attempt.backend);
+    if let Some(text) = &attempt.text {
+        let _ = write!(began, " ({text})");
+    }
     let took = when::span(attempt.ended_at.since(attempt.started_at));
     let mut ended = format!("{:<12} {}", attempt.outcome.kind(), outcome::words(&attempt.outcome));
     if let Some(fault) = &attempt.fault {

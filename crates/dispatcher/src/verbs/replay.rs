@@ -39,8 +39,10 @@ pub(super) async fn replay(place: &Place, view: &MessageView) -> Result<(), Fail
     let record_body = EngineConfig::default().record_body;
     let mut all = Vec::new();
     for (index, attempt) in view.attempts.iter().enumerate() {
+        let route = view.delivery.plan.route.as_ref();
         let played =
-            dispatch_engine::replay(&built.setup, &view.message, &view.attempts, index, record_body).await;
+            dispatch_engine::replay(&built.setup, &view.message, route, &view.attempts, index, record_body)
+                .await;
         let (replay, not_played) = match played {
             Ok(replay) => (Some(replay), None),
             Err(why) => (None, Some(why.to_string())),
