@@ -29,30 +29,44 @@ impl Draft<'_> {
         format!("{}@{}", self.context.idempotency_key, self.letter.sender.from.domain())
     }
 
-    /// The whole message.
+    /// The whole message: the texts, around them what the HTML shows, around that what is attached.
     pub(crate) fn write(&self) -> Pieces {
         let mut out = Vec::new();
         self.headers(&mut out);
-        let content = self.content();
-        if self.letter.files.is_empty() {
-            content.write_part(&mut out);
-            return out.into();
+        let mut pieces = Pieces::from(out);
+        let (inline, attached): (Vec<&File<'_>>, Vec<_>) =
+            self.letter.files.iter().partition(|file| file.inline);
+        let related = |pieces: &mut Pieces| {
+            self.around("related", &inline, pieces, &|pieces| {
+                let mut out = Vec::new();
+                self.content().write_part(&mut out);
+                pieces.bytes(out);
+            });
+        };
+        self.around("mixed", &attached, &mut pieces, &related);
+        pieces
+    }
+
+    /// Files after a first part, in a multipart of this kind; where there are none, the first part alone.
+    fn around(&self, kind: &str, files: &[&File<'_>], pieces: &mut Pieces, first: &dyn Fn(&mut Pieces)) {
+        if files.is_empty() {
+            return first(pieces);
         }
-        let boundary = self.boundary("mixed");
+        let boundary = self.boundary(kind);
+        let media_type = format!("multipart/{kind}");
+        let mut out = Vec::new();
         header(
             &mut out,
             "Content-Type",
-            &ContentType::new("multipart/mixed").attribute("boundary", boundary.as_str()),
+            &ContentType::new(media_type).attribute("boundary", boundary.as_str()),
         );
-        out.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
-        content.write_part(&mut out);
-        let mut pieces = Pieces::from(out);
-        for file in &self.letter.files {
+        pieces.bytes(out).bytes(format!("\r\n--{boundary}\r\n"));
+        first(pieces);
+        for file in files {
             pieces.bytes(format!("\r\n--{boundary}\r\n"));
             pieces.bytes(part_headers(file)).attachment(file.index, Encoding::Base64Mime);
         }
         pieces.bytes(format!("\r\n--{boundary}--\r\n"));
-        pieces
     }
 
     fn headers(&self, out: &mut Vec<u8>) {
@@ -74,8 +88,8 @@ impl Draft<'_> {
             header(out, "In-Reply-To", &MessageId::new(id.as_str()));
             header(out, "References", &MessageId::new(id.as_str()));
         }
-        if !settings.list_unsubscribe.is_empty() {
-            header(out, "List-Unsubscribe", &URL::from(settings.list_unsubscribe));
+        if !letter.unsubscribe.is_empty() {
+            header(out, "List-Unsubscribe", &URL::from(letter.unsubscribe.as_slice()));
             if settings.one_click_unsubscribe {
                 header(out, "List-Unsubscribe-Post", &Text::new("List-Unsubscribe=One-Click"));
             }
@@ -120,7 +134,11 @@ fn part_headers(file: &File<'_>) -> Vec<u8> {
     let nested = lower.starts_with("message/") || lower.starts_with("multipart/");
     let media_type = if nested { "application/octet-stream" } else { file.media_type };
     header(&mut out, "Content-Type", &ContentType::new(media_type));
-    header(&mut out, "Content-Disposition", &ContentType::new("attachment").attribute("filename", file.name));
+    let disposition = if file.inline { "inline" } else { "attachment" };
+    header(&mut out, "Content-Disposition", &ContentType::new(disposition).attribute("filename", file.name));
+    if file.inline {
+        header(&mut out, "Content-ID", &MessageId::new(file.name));
+    }
     out.extend_from_slice(b"Content-Transfer-Encoding: base64\r\n\r\n");
     out
 }

@@ -110,6 +110,42 @@ fn attachments_are_spliced_in() {
 }
 
 #[test]
+fn what_the_html_shows_goes_with_it() {
+    let mut message = plain();
+    message.html = Some("<p>Hola <img src=\"cid:logo.gif\"></p>".into());
+    message.attachments = vec![file("a.pdf", "application/pdf", 6), file("logo.gif", "image/gif", 6)];
+    let wire = wire(&deliver(json!({}), &message).0);
+    let parsed = MessageParser::default().parse(&wire).expect("a mail");
+    let kinds: Vec<String> = parsed
+        .parts
+        .iter()
+        .filter_map(|part| part.content_type())
+        .map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()))
+        .collect();
+    let tree = "multipart/mixed multipart/related multipart/alternative text/plain text/html image/gif application/pdf";
+    assert_eq!(kinds.join(" "), tree);
+    let logo = parsed.parts.iter().find(|part| part.content_id().is_some()).expect("an inline file");
+    assert_eq!((logo.content_id(), logo.attachment_name()), (Some("logo.gif"), Some("logo.gif")));
+    assert_eq!(logo.contents(), b"GIF89a");
+    assert!(wire.contains("Content-Disposition: inline") && wire.contains("Content-Disposition: attachment"));
+}
+
+#[test]
+fn each_reader_leaves_by_an_address_of_its_own() {
+    let mut message = plain();
+    message.contact = Some("c 1".into());
+    let settings = json!({
+        "list_unsubscribe": ["https://acme.example/u/{contact}?r={recipient}"], "one_click_unsubscribe": true,
+    });
+    let wire = wire(&deliver(settings, &message).0).replace("\r\n ", " ");
+    assert!(
+        wire.contains("\r\nList-Unsubscribe: <https://acme.example/u/c%201?r=b%40c.example>\r\n"),
+        "{wire}"
+    );
+    assert!(wire.contains("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), "{wire}");
+}
+
+#[test]
 fn a_plain_text_stays_plain() {
     let mut message = plain();
     message.html = None;

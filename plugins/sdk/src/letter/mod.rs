@@ -6,6 +6,7 @@
 
 mod recipients;
 mod settings;
+mod unsubscribe;
 
 use crate::{Attachment, Message, Refusal, html_to_text};
 
@@ -33,6 +34,8 @@ pub struct Letter<'a> {
     pub html: Option<String>,
     /// The Message-ID that this answers, without its brackets.
     pub answers: Option<String>,
+    /// Where this mail's reader leaves the list.
+    pub unsubscribe: Vec<String>,
     /// What is attached, in the sender's order. What could not be fetched is a link in the texts.
     pub files: Vec<File<'a>>,
 }
@@ -48,6 +51,9 @@ pub struct File<'a> {
     pub media_type: &'a str,
     /// Bytes.
     pub size: u64,
+    /// Whether the HTML shows it, by `cid:` and its name: then it belongs to the HTML under this Content-ID, its name,
+    /// and is not attached to the mail.
+    pub inline: bool,
 }
 
 impl<'a> Letter<'a> {
@@ -73,6 +79,7 @@ impl<'a> Letter<'a> {
             return Err(Refusal::content("empty", "there is neither subject, text nor attachment"));
         }
         let text = text.or_else(|| html.as_deref().map(html_to_text)).unwrap_or_default();
+        let files = files(&message.attachments, html.as_deref().unwrap_or_default());
         let mut letter = Self {
             sender,
             recipients,
@@ -83,7 +90,12 @@ impl<'a> Letter<'a> {
             text,
             html,
             answers: answered(message)?,
-            files: files(&message.attachments),
+            unsubscribe: settings
+                .list_unsubscribe
+                .iter()
+                .map(|way| unsubscribe::filled(way, message))
+                .collect(),
+            files,
         };
         letter.link(&message.attachments);
         Ok(letter)
@@ -96,8 +108,8 @@ impl<'a> Letter<'a> {
             headers.push(("In-Reply-To".to_owned(), format!("<{id}>")));
             headers.push(("References".to_owned(), format!("<{id}>")));
         }
-        if !settings.list_unsubscribe.is_empty() {
-            let ways: Vec<String> = settings.list_unsubscribe.iter().map(|way| format!("<{way}>")).collect();
+        if !self.unsubscribe.is_empty() {
+            let ways: Vec<String> = self.unsubscribe.iter().map(|way| format!("<{way}>")).collect();
             headers.push(("List-Unsubscribe".to_owned(), ways.join(", ")));
             if settings.one_click_unsubscribe {
                 headers.push(("List-Unsubscribe-Post".to_owned(), "List-Unsubscribe=One-Click".to_owned()));
@@ -149,7 +161,7 @@ fn answered(message: &Message) -> Result<Option<String>, Refusal> {
     Ok((!id.is_empty() && plain).then(|| id.to_owned()))
 }
 
-fn files(attachments: &[Attachment]) -> Vec<File<'_>> {
+fn files<'a>(attachments: &'a [Attachment], html: &str) -> Vec<File<'a>> {
     let fetched = (0..).zip(attachments).filter_map(|(index, each)| Some((index, each.file.as_ref()?)));
     fetched
         .map(|(index, file)| File {
@@ -157,8 +169,19 @@ fn files(attachments: &[Attachment]) -> Vec<File<'_>> {
             name: &file.name,
             media_type: media_type(&file.media_type),
             size: file.size,
+            inline: shows(html, &file.name),
         })
         .collect()
+}
+
+/// Whether an HTML refers to a file by `cid:` and its name: `<img src="cid:logo.png">`. A name that could not stand in a
+/// Content-ID as it is cannot be referred to.
+fn shows(html: &str, name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let wanted = format!("cid:{name}");
+    // The name of another file may begin with this one.
+    let whole = |at: usize| html[at + wanted.len()..].bytes().next().is_none_or(|next| !plain(next));
+    !name.is_empty() && name.bytes().all(plain) && html.match_indices(&wanted).any(|(at, _)| whole(at))
 }
 
 /// A media type as a server gave it, where it is one.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::unsubscribe;
 use crate::{Check, Mailbox, Refusal};
 
 /// The settings that plugins for mail share. A plugin has them among its own fields, under these names, and lends them.
@@ -13,7 +14,7 @@ pub struct MailSettings<'a> {
     pub allowed_senders: Option<&'a [String]>,
     /// Where answers go, whatever the sender is.
     pub reply_to: Option<&'a str>,
-    /// `https:` and `mailto:` addresses.
+    /// `https:` and `mailto:` addresses; `{contact}`, `{location}`, `{message}` and `{recipient}` are filled in.
     pub list_unsubscribe: &'a [String],
     /// Whether the `https:` address unsubscribes by a POST alone (RFC 8058).
     pub one_click_unsubscribe: bool,
@@ -94,13 +95,9 @@ impl MailSettings<'_> {
             );
         }
         for (at, way) in self.list_unsubscribe.iter().enumerate() {
-            let known = way.starts_with("https://") || way.starts_with("mailto:");
-            let clean = way.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>,".contains(&byte));
-            check.that(
-                known && clean,
-                format!("list_unsubscribe.{at}"),
-                "write an https: or mailto: address",
-            );
+            if let Some(problem) = unsubscribe::problem(way) {
+                check.problem(format!("list_unsubscribe.{at}"), problem);
+            }
         }
         let https = self.list_unsubscribe.iter().any(|way| way.starts_with("https://"));
         check.that(

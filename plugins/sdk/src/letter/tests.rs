@@ -62,7 +62,6 @@ fn texts_and_links() {
 fn threads_and_lists() {
     let mut message = plain();
     message.in_reply_to = Some("<abc@mail.example>".into());
-    let letter = read(&message).expect("a letter");
     let (ways, own) = (
         ["https://acme.example/u".to_owned(), "mailto:u@acme.example".to_owned()],
         BTreeMap::from([("X-A".to_owned(), "1".to_owned())]),
@@ -75,6 +74,7 @@ fn threads_and_lists() {
         one_click_unsubscribe: true,
         headers: &own,
     };
+    let letter = Letter::read(&settings, &message, 50).expect("a letter");
     let lines: Vec<String> =
         letter.headers(&settings).into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
     assert_eq!(
@@ -109,4 +109,18 @@ fn what_is_refused() {
     assert_eq!(refused(&many), "rejected-content recipients");
     let empty = |m: &mut Message| (m.subject, m.html) = (None, Some(" \n".into()));
     assert_eq!(refused(&empty), "rejected-content empty");
+}
+
+#[test]
+fn what_the_html_shows_belongs_to_it() {
+    let mut message = plain();
+    message.html = Some("<img src=\"cid:logo.png\"><img src='cid:b.gif.png'>".into());
+    message.attachments = vec![
+        file("logo.png", "image/png", 6),
+        file("b.gif", "image/gif", 6),
+        file("ñ.png", "image/png", 6),
+        file("", "image/png", 6),
+    ];
+    let letter = read(&message).expect("a letter");
+    assert_eq!(letter.files.iter().map(|file| file.inline).collect::<Vec<_>>(), [true, false, false, false]);
 }
