@@ -53,10 +53,26 @@ impl Mailbox {
         }
     }
 
+    /// As [`encoded`](Self::encoded), and without quotes: for those who read addresses and cannot read them. A name that
+    /// would need quotes is written in encoded words.
+    pub fn unquoted(&self) -> String {
+        match &self.name {
+            Some(name) if !name.chars().all(plain_in_a_name) => {
+                format!("{} <{}>", encoded_words(name), self.address)
+            }
+            _ => self.encoded(),
+        }
+    }
+
     /// What comes after the `@`, in lower case.
     pub fn domain(&self) -> String {
         self.address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
     }
+}
+
+/// Whether a name with this character in it needs no quotes.
+fn plain_in_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || !c.is_ascii() || " !#$%&'*+-/=?^_`{|}~".contains(c)
 }
 
 /// A text as encoded words: each of at most 75 characters, none of which cuts a character in two.
@@ -152,6 +168,9 @@ mod tests {
             assert_eq!((mailbox.quoted().as_str(), mailbox.encoded().as_str()), (quoted, encoded), "{text}");
             assert_eq!(Mailbox::parse(&mailbox.quoted()).as_ref(), Ok(&mailbox), "{text}");
         }
+        let comma = Mailbox::parse("Perez, Ana <a@b>").expect("an address");
+        assert_eq!(comma.unquoted(), "=?utf-8?B?UGVyZXosIEFuYQ==?= <a@b>");
+        assert_eq!(Mailbox::parse("Ana <a@b>").expect("an address").unquoted(), "Ana <a@b>");
         let long = Mailbox { name: Some("ñ".repeat(60)), address: "a@b".into() };
         assert!(long.encoded().split(' ').all(|word| word.len() <= 75));
         assert_eq!(long.encoded().split(' ').count(), 4);

@@ -55,6 +55,49 @@ pub fn date_ms(value: &str) -> Option<u64> {
     u64::try_from(date.ok()?.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
+/// A date as JSON APIs write it (RFC 3339: `2026-11-22T00:01:00.5Z`, or with an offset such as `-05:00`), in milliseconds
+/// since the Unix epoch. None where it is none, or lies before 1970.
+pub fn instant_ms(value: &str) -> Option<u64> {
+    let value = value.trim();
+    let (date, rest) = value.split_at_checked(19)?;
+    let number = |at: std::ops::Range<usize>| date.get(at)?.parse::<u32>().ok();
+    let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    if marks.iter().any(|(at, mark)| date.as_bytes()[*at] != *mark) || !b"Tt ".contains(&date.as_bytes()[10])
+    {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 {
+        return None;
+    }
+    // Days since 1970 by the calendar that begins in March, so that a leap day is a year's last.
+    let (from_march, of_year) = if month > 2 { (month - 3, year) } else { (month + 9, year - 1) };
+    let leaps = of_year / 4 - of_year / 100 + of_year / 400;
+    let days = i64::from(of_year * 365 + leaps + (153 * from_march + 2) / 5 + day) - 719_469;
+    let seconds = days * 86_400 + i64::from(hour * 3600 + minute.min(59) * 60 + second.min(59));
+    let digits = rest
+        .strip_prefix('.')
+        .map_or("", |rest| &rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())]);
+    let zone = rest.strip_prefix('.').map_or(rest, |rest| &rest[digits.len()..]);
+    let milliseconds: i64 = format!("{digits:0<3}").get(..3)?.parse().ok()?;
+    u64::try_from((seconds - offset(zone)?) * 1000 + milliseconds).ok()
+}
+
+/// The seconds that a zone is ahead: `Z`, `+01:00`, `-0500`.
+fn offset(zone: &str) -> Option<i64> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let (sign, digits) = match zone.split_at_checked(1)? {
+        ("+", digits) => (1, digits.replace(':', "")),
+        ("-", digits) => (-1, digits.replace(':', "")),
+        _ => return None,
+    };
+    let (hours, minutes) = digits.split_at_checked(2)?;
+    Some(sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +142,28 @@ mod tests {
         assert_eq!(wait("soon"), None);
         assert_eq!(wait("-3"), None);
         assert_eq!(wait("inf"), None);
+    }
+    #[test]
+    fn dates() {
+        let table = [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2026-11-22T00:00:00Z", Some(1_795_305_600_000)),
+            ("2026-11-22T00:00:00.123Z", Some(1_795_305_600_123)),
+            ("2026-11-22T00:00:00.1234567Z", Some(1_795_305_600_123)),
+            ("2026-11-22T00:00:00.5Z", Some(1_795_305_600_500)),
+            ("2026-11-21T19:00:00-05:00", Some(1_795_305_600_000)),
+            ("2026-11-22 01:00:00+0100", Some(1_795_305_600_000)),
+            ("2024-02-29T12:00:00Z", Some(1_709_208_000_000)),
+            ("2000-03-01T00:00:00Z", Some(951_868_800_000)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-11-22T00:00:00", None),
+            ("2026-11-22T00:00:00ñ", None),
+            ("ñ026-11-22T00:00:00Z", None),
+            ("", None),
+        ];
+        for (text, ms) in table {
+            assert_eq!(instant_ms(text), ms, "{text}");
+        }
     }
 }

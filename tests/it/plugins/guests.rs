@@ -176,14 +176,16 @@ async fn a_token_and_then_a_message() {
 /// A notification's signature is of a certificate that has to be fetched first; a subscription is confirmed by a
 /// request on top.
 #[tokio::test]
-async fn an_sns_callback_takes_several_steps() {
-    const SETTINGS: &str =
-        r#"{"url":"https://sns.us-east-1.amazonaws.com","topic":"arn:aws:sns:us-east-1:123456789012:ses"}"#;
-    const CERTIFICATE: &str = include_str!("../../../plugins/fixtures/testdata/sns.cert.pem");
-    const NOTIFICATION: &str = include_str!("../../../plugins/fixtures/testdata/sns.notification.json");
-    const CONFIRMATION: &str = include_str!("../../../plugins/fixtures/testdata/sns.confirmation.json");
+async fn an_event_of_amazons_takes_several_steps() {
+    const SETTINGS: &str = r#"{
+        "region": "us-east-1", "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+        "topics": ["arn:aws:sns:us-east-1:123456789012:ses-events"]
+    }"#;
+    const CERTIFICATE: &str = include_str!("../../../plugins/ses/testdata/sns.cert.pem");
+    const NOTIFICATION: &str = include_str!("../../../plugins/ses/testdata/sns.notification.json");
+    const CONFIRMATION: &str = include_str!("../../../plugins/ses/testdata/sns.confirmation.json");
     let host = host();
-    let sns = load(&host, "fixtures/sns").await;
+    let ses = load(&host, "ses").await;
     let (context, grants) = (context(SETTINGS), grants(&[]));
     let receive = async |body: &str| {
         let callback = Callback {
@@ -193,12 +195,12 @@ async fn an_sns_callback_takes_several_steps() {
             body: Body::from(body.to_owned()),
         };
         let mut asked = Vec::new();
-        let mut step = sns.receive(&context, &callback, &grants).await.unwrap();
+        let mut step = ses.receive(&context, &callback, &grants).await.unwrap();
         while let ReceiveStep::Ask(ask) = step {
             let Action::Http(request) = &ask.action else { panic!("{ask:?}") };
             asked.push(text(&request.url));
             step =
-                sns.on_receive_reply(&context, &ask.state, &http(200, CERTIFICATE), &grants).await.unwrap();
+                ses.on_receive_reply(&context, &ask.state, &http(200, CERTIFICATE), &grants).await.unwrap();
         }
         (asked, step)
     };

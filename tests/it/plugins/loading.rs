@@ -11,6 +11,11 @@ async fn the_bundled_plugins_say_what_they_are() {
     for (name, channels) in [
         ("twilio", &[Channel::Sms][..]),
         ("smtp", &[Channel::Email]),
+        ("sendgrid", &[Channel::Email]),
+        ("ses", &[Channel::Email]),
+        ("mailgun", &[Channel::Email]),
+        ("postmark", &[Channel::Email]),
+        ("resend", &[Channel::Email]),
         ("http", &[Channel::Sms, Channel::Email]),
         ("log", &[Channel::Sms, Channel::Email]),
     ] {

@@ -101,6 +101,27 @@ impl<'a> Letter<'a> {
         Ok(letter)
     }
 
+    /// A recipient in `To`, which APIs insist on; a relay does not.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn check_to(&self) -> Result<(), Refusal> {
+        if self.to.is_empty() {
+            return Err(Refusal::recipient("address", "there is no usable recipient in To"));
+        }
+        Ok(())
+    }
+
+    /// The text part, for APIs that take no mail without one: where there is neither text nor HTML, the names of what is
+    /// attached, or the subject.
+    pub fn words(&self) -> String {
+        if !self.text.is_empty() {
+            return self.text.clone();
+        }
+        let names: Vec<&str> = self.files.iter().map(|file| file.name).collect();
+        if names.is_empty() { self.subject.clone() } else { names.join("\n") }
+    }
+
     /// The headers that an API has no fields for: of the thread, of the list, and the operator's own.
     pub fn headers(&self, settings: &MailSettings<'_>) -> Vec<(String, String)> {
         let mut headers = Vec::new();

@@ -59,6 +59,18 @@ fn texts_and_links() {
 }
 
 #[test]
+fn there_are_words_for_those_who_insist() {
+    let mut message = plain();
+    assert_eq!(read(&message).expect("a letter").words(), "Hola tú");
+    message.html = None;
+    assert_eq!(read(&message).expect("a letter").words(), "Hola");
+    message.attachments = vec![file("a.gif", "image/gif", 6), file("b.gif", "image/gif", 6)];
+    assert_eq!(read(&message).expect("a letter").words(), "a.gif\nb.gif");
+    (message.cc, message.to) = (message.to.clone(), Vec::new());
+    assert!(read(&message).expect("a letter").check_to().is_err());
+}
+
+#[test]
 fn threads_and_lists() {
     let mut message = plain();
     message.in_reply_to = Some("<abc@mail.example>".into());
