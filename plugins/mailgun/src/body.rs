@@ -32,7 +32,9 @@ pub(crate) fn write(context: &Context<Settings>, message: &Message, letter: &Let
     }
     for file in &letter.files {
         if let Some(attachment) = message.attachments.get(file.index as usize) {
-            body = body.attachment("attachment", file.index, attachment);
+            // Mailgun takes an inline file's name as its Content-ID.
+            let field = if file.inline { "inline" } else { "attachment" };
+            body = body.attachment(field, file.index, attachment);
         }
     }
     body

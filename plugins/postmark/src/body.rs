@@ -17,6 +17,7 @@ pub(crate) fn write(context: &Context<Settings>, letter: &Letter<'_>) -> Json {
         Json::object()
             .field("Name", file.name)
             .field("ContentType", file.media_type)
+            .field_if("ContentID", file.inline.then(|| format!("cid:{}", file.name)))
             .field("Content", Json::Attachment(file.index))
     });
     Json::object()

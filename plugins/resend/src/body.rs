@@ -21,6 +21,7 @@ pub(crate) fn write(context: &Context<Settings>, letter: &Letter<'_>) -> Json {
         Json::object()
             .field("filename", file.name)
             .field("content_type", file.media_type)
+            .field_if("content_id", file.inline.then_some(file.name))
             .field("content", Json::Attachment(file.index))
     });
     Json::object()

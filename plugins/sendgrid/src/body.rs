@@ -29,7 +29,8 @@ pub(crate) fn write(context: &Context<Settings>, letter: &Letter<'_>) -> Json {
         Json::object()
             .field("filename", file.name)
             .field("type", file.media_type)
-            .field("disposition", "attachment")
+            .field("disposition", if file.inline { "inline" } else { "attachment" })
+            .field_if("content_id", file.inline.then_some(file.name))
             .field("content", Json::Attachment(file.index))
     });
     let sandbox = context.settings.sandbox.then(|| json!({ "sandbox_mode": { "enable": true } }));
@@ -115,13 +116,21 @@ mod tests {
     #[test]
     fn attachments_are_spliced_in() {
         let mut message = plain();
-        message.attachments = vec![link("https://f.example/x"), file("informe ñ.pdf", "application/pdf", 6)];
+        message.attachments = vec![
+            link("https://f.example/x"),
+            file("informe ñ.pdf", "application/pdf", 6),
+            file("logo.png", "image/png", 6),
+        ];
+        message.html = Some("<img src=\"cid:logo.png\">".into());
         let body = body(&request(json!({ "sandbox": true }), &message));
         assert_eq!(
             body["attachments"],
             json!([{
                 "filename": "informe ñ.pdf", "type": "application/pdf", "disposition": "attachment",
                 "content": "{attachment 1}",
+            }, {
+                "filename": "logo.png", "type": "image/png", "disposition": "inline", "content_id": "logo.png",
+                "content": "{attachment 2}",
             }])
         );
         assert!(

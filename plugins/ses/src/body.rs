@@ -27,7 +27,8 @@ pub(crate) fn write(context: &Context<Settings>, letter: &Letter<'_>) -> Json {
         Json::object()
             .field("FileName", file.name)
             .field("ContentType", file.media_type)
-            .field("ContentDisposition", "ATTACHMENT")
+            .field("ContentDisposition", if file.inline { "INLINE" } else { "ATTACHMENT" })
+            .field_if("ContentId", file.inline.then_some(file.name))
             .field("ContentTransferEncoding", "BASE64")
             .field("RawContent", Json::Attachment(file.index))
     });
