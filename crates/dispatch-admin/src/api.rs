@@ -173,6 +173,17 @@ pub struct BackendRow {
     pub concurrency: u32,
     /// Locations with settings or credentials of their own.
     pub overlays: usize,
+    /// Where its provider can call back, if its plugin understands callbacks and `server.public_url` is set.
+    pub callbacks: Vec<CallbackRow>,
+}
+
+/// A URL for a provider's console.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CallbackRow {
+    /// The location whose overlay it is for; none for the backend itself.
+    pub location: Option<LocationId>,
+    /// The URL.
+    pub url: String,
 }
 
 /// Names that people read, by location.

@@ -16,7 +16,7 @@ mod guard;
 mod serve;
 
 pub use api::{
-    Answer, ApiRequest, BackendRow, CancelRequest, Changed, DaemonFacts, LocationNames, Method,
+    Answer, ApiRequest, BackendRow, CallbackRow, CancelRequest, Changed, DaemonFacts, LocationNames, Method,
     QuarantineBody, RedriveRequest, ReloadReport, ResolveRequest, StatusReport, SuspendRequest,
 };
 pub use control::{Control, Supervisor};

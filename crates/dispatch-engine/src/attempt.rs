@@ -70,15 +70,13 @@ impl Means {
 
     /// What the plugin is told besides the message.
     pub(crate) fn context(&self, setup: &Setup, delivery: &Delivery, now: Timestamp) -> Context {
-        let lane = setup.lane(&self.backend.name, &delivery.location);
-        let key = delivery.idempotency_key();
         Context {
             settings: Arc::clone(&self.settings),
             now,
             deadline: now.plus(self.backend.limits.timeout),
             number: delivery.attempts + 1,
-            callback_url: setup.callback_url(&lane, &key),
-            idempotency_key: key,
+            callback_url: setup.callback_url(&self.backend.name, delivery),
+            idempotency_key: delivery.idempotency_key(),
         }
     }
 }
@@ -298,6 +296,7 @@ impl Attempt {
             exchanges: self.exchanges,
             text: self.text,
             idempotency_key: self.context.idempotency_key,
+            callback_url: self.context.callback_url,
             started_at: self.started_at,
             took: self.started.elapsed(),
         })

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dispatch_model::{BackendName, Callback, Delivery, Lane, LocationId, Message, MessageId, Timestamp};
+use dispatch_model::{Callback, Delivery, Event, Lane, Message, MessageId, Timestamp};
 use dispatch_store::{StoreError, Suspension};
 use tokio::sync::{mpsc, watch};
 
 use crate::attempt::Means;
 use crate::core::{Core, Parts};
 use crate::{
-    EngineDeps, EngineStatus, Explanation, LookupOutcome, ReceiveOutcome, Setup, SuspensionStatus, explain,
-    planner, question, record, scheduler,
+    CallbackEnd, Caller, EngineDeps, EngineStatus, Explanation, LookupOutcome, Setup, SuspensionStatus,
+    Tally, callback, explain, planner, question, record, scheduler,
 };
 
 /// Attempts that were broken off get this long to record it; what is then left is left leased, and
@@ -158,15 +158,16 @@ impl Engine {
         explain::explain_now(&self.core, &setup, message).await
     }
 
-    /// Gives a provider's callback to the backend's plugin, with the location's overlay.
-    pub async fn receive(
-        &self,
-        backend: &BackendName,
-        location: Option<&LocationId>,
-        callback: &Callback,
-    ) -> ReceiveOutcome {
+    /// Takes a provider's callback: the plugin reads it, and what it says is kept.
+    pub async fn callback(&self, caller: &Caller, callback: &Callback) -> CallbackEnd {
         let setup = self.setup();
-        question::receive(&self.core, &setup, backend, location, callback).await
+        callback::callback(&self.core, &setup, caller, callback).await
+    }
+
+    /// Keeps what a provider said by another way than a callback, for example a session that the host holds. When it
+    /// returns `Ok` all of it is on disk, and the provider may be told so.
+    pub async fn hear(&self, caller: &Caller, events: Vec<Event>) -> Result<Tally, StoreError> {
+        callback::hear(&self.core, caller, events).await
     }
 
     /// Asks the provider what became of a message's last attempt. Changes nothing.

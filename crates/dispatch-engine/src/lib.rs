@@ -15,13 +15,18 @@
 //!   the plugin's word against the facts.
 //! - What an outcome does is decided by [`dispatch_model::settle`]; *record* writes it down.
 //!
+//! What providers say on their own (a *callback* at the URL of an *address*, or a session's word) is told to the store,
+//! which holds it against the deliveries.
+//!
 //! Nothing depends on memory: what is not planned or not settled is in the store, and read back.
 
+mod address;
 mod attachments;
 mod attempt;
 mod backend;
 mod breaker;
 mod bucket;
+mod callback;
 mod clip;
 mod config;
 mod conversation;
@@ -42,7 +47,9 @@ mod shape;
 mod status;
 mod trial;
 
+pub use address::{CALLBACK_KEY_LEN, CallbackUrls, Caller};
 pub use backend::Backend;
+pub use callback::{CallbackEnd, RECEIPTS_TOTAL, Tally};
 pub use config::{EngineConfig, EngineDeps};
 pub use egress::{
     Call, Dkim, Egress, FetchBounds, FetchError, Grants, Network, ParseNetworkError, Relay, RelayTls,
@@ -51,7 +58,7 @@ pub use egress::{
 pub use engine::{Drained, Engine};
 pub use explain::{Explanation, FirstStep, TextPlan, explain};
 pub use meters::{ATTEMPT_SECONDS, ATTEMPTS_TOTAL};
-pub use question::{LookupOutcome, ReceiveOutcome};
+pub use question::LookupOutcome;
 pub use replay::{Difference, NoReplay, Replay, replay};
 pub use setup::{BackendSetup, Limits, Overlay, Rate, Setup};
 pub use status::{BreakerStatus, ChainLink, EngineStatus, LaneState, LaneStatus, SuspensionStatus, Until};

@@ -17,7 +17,7 @@ use crate::core::Core;
 
 /// What became of a provider's callback.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ReceiveOutcome {
+pub(crate) enum ReceiveOutcome {
     /// It is genuine: answer so, and this is what it says.
     Received(Received),
     /// It is not to be believed.
@@ -26,6 +26,8 @@ pub enum ReceiveOutcome {
     NotReceiving,
     /// The host ended the plugin's call.
     Fault(Fault),
+    /// The engine is stopping: the provider repeats a callback that was not taken.
+    Stopping,
 }
 
 /// What the provider says of an attempt whose outcome is unknown.
@@ -109,10 +111,7 @@ pub(crate) async fn receive(
     match converse(&line, &mut script, first, &mut Vec::new()).await {
         Ok(outcome) => outcome,
         Err(Halt::Fault(fault)) => ReceiveOutcome::Fault(fault),
-        // The provider repeats a callback that was not taken.
-        Err(Halt::BrokenOff | Halt::Lost | Halt::Unmarked) => {
-            ReceiveOutcome::Refused(Reason::new("stopping", "the engine is stopping"))
-        }
+        Err(Halt::BrokenOff | Halt::Lost | Halt::Unmarked) => ReceiveOutcome::Stopping,
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) text: Option<WrittenText>,
     pub(crate) idempotency_key: String,
+    pub(crate) callback_url: Option<String>,
     pub(crate) started_at: Timestamp,
     pub(crate) took: Duration,
 }
@@ -60,6 +61,7 @@ pub(crate) async fn record(ended: Ended<'_>) {
         plugin_digest: means.backend.plugin.digest().to_owned(),
         idempotency_key: ended.idempotency_key,
         text: ended.text,
+        callback_url: ended.callback_url,
         exchanges: ended.exchanges,
     });
     if write(core, Settlement { lease, delivery, attempt }).await {

@@ -107,7 +107,6 @@ pub async fn replay(
         let unsaid = || Reason::new(outcome.kind(), "without a reason");
         NoReplay::Unfit(outcome.reason().cloned().unwrap_or_else(unsaid))
     })?;
-    let lane = setup.lane(&then.backend, &message.location);
     let key = &then.idempotency_key;
     // Throttled attempts are not counted.
     let counted = |attempt: &&AttemptRecord| {
@@ -121,7 +120,7 @@ pub async fn replay(
         now: then.started_at,
         deadline: then.started_at.plus(known.limits.timeout),
         number: u32::try_from(number).unwrap_or(u32::MAX),
-        callback_url: setup.callback_url(&lane, key),
+        callback_url: then.callback_url.clone(),
         idempotency_key: key.clone(),
     };
     Ok(play(&*known.plugin, &means.grants, &context, &shaped.message, then, record_body).await)

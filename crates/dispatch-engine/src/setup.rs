@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_model::{BackendName, Lane, LocationId, Policy, RouteName};
+use dispatch_model::{BackendName, Delivery, Lane, LocationId, Policy, RouteName};
 use dispatch_routing::Router;
 
-use crate::{Backend, Grants};
+use crate::{Backend, CallbackUrls, Grants};
 
 /// The whole configuration of the engine. An attempt under way keeps the one it started with.
 pub struct Setup {
@@ -21,8 +21,8 @@ pub struct Setup {
     pub backends: HashMap<BackendName, Arc<BackendSetup>>,
     /// What differs for a location at a backend.
     pub overlays: HashMap<(BackendName, LocationId), Arc<Overlay>>,
-    /// Where providers send callbacks: `https://host` without a slash at the end.
-    pub public_url: Option<String>,
+    /// Where providers send callbacks, where they can.
+    pub callbacks: Option<CallbackUrls>,
 }
 
 /// A backend: a plugin with settings, grants and limits.
@@ -108,8 +108,10 @@ impl Setup {
     }
 
     /// Where a provider should send what it has to say of an attempt; none where callbacks are not configured.
-    pub fn callback_url(&self, lane: &Lane, idempotency_key: &str) -> Option<String> {
-        self.public_url.as_ref().map(|url| format!("{url}/callbacks/{lane}/{idempotency_key}"))
+    pub fn callback_url(&self, backend: &BackendName, delivery: &Delivery) -> Option<String> {
+        let urls = self.callbacks.as_ref()?;
+        let overlaid = self.overlays.contains_key(&(backend.clone(), delivery.location.clone()));
+        Some(urls.attempt(backend, overlaid.then_some(&delivery.location), delivery))
     }
 
     /// The settings and grants of a backend for a location.

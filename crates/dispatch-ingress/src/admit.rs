@@ -109,7 +109,7 @@ fn quarantine(verified: &Verified, reason: String) -> QuarantineRequest {
     }
 }
 
-fn busy(error: &StoreError) -> Busy {
+pub(crate) fn busy(error: &StoreError) -> Busy {
     match error {
         StoreError::Full { .. } => Busy::StoreFull,
         StoreError::LocationFull { .. } => Busy::LocationFull,

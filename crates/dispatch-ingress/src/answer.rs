@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use dispatch_highlevel::SignatureError;
-use dispatch_model::MessageId;
+use dispatch_model::{CallbackAnswer, MessageId};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -35,6 +35,17 @@ pub(crate) enum Situation {
     WrongMethod,
     /// No source has this path.
     UnknownPath,
+    /// A callback that its plugin believes, and that is durable now. The plugin's own answer takes the place of
+    /// this row's.
+    CallbackTaken,
+    /// A callback that its plugin does not believe.
+    CallbackRefused,
+    /// A callback to a URL that we did not make.
+    StrangeCallback,
+    /// A callback for a backend that is not configured now, or receives nothing.
+    NotReceiving,
+    /// Another method than GET and POST at a callback's URL.
+    WrongCallbackMethod,
     /// Not HTTP as it should be.
     Malformed,
     /// The head or the body took too long.
@@ -64,6 +75,12 @@ pub(crate) enum Busy {
     StoreSlow,
     /// The store cannot be trusted any more.
     StoreFailed,
+    /// Too many callbacks.
+    Callbacks,
+    /// A callback takes longer than we wait. What it says may still be kept: the next try is then a repetition.
+    CallbackSlow,
+    /// The plugin failed over a callback.
+    PluginFault,
     /// A mistake of ours.
     Panic,
 }
@@ -74,7 +91,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// The word used in the log and in metrics.
     pub(crate) outcome: &'static str,
-    pub(crate) body: String,
+    pub(crate) body: Bytes,
+    pub(crate) content_type: Option<HeaderValue>,
     pub(crate) retry_after: Option<&'static str>,
     /// Whether the connection ends here: its rest cannot be understood, or should not be waited for.
     pub(crate) close: bool,
@@ -98,6 +116,11 @@ pub(crate) fn answer(situation: Situation) -> Answer {
         TooLarge => (413, "too-large", refused("body too large"), None, true),
         WrongMethod => (405, "wrong-method", refused("POST only"), None, true),
         UnknownPath => (404, "unknown-path", refused("no such path"), None, true),
+        CallbackTaken => (200, "taken", plain("taken"), None, false),
+        CallbackRefused => (403, "refused", refused("not believed"), None, true),
+        StrangeCallback => (403, "strange", refused("no such callback"), None, true),
+        NotReceiving => (403, "not-receiving", refused("nothing is received here"), None, true),
+        WrongCallbackMethod => (405, "wrong-callback-method", refused("GET or POST only"), None, true),
         Malformed => (400, "malformed", refused("malformed request"), None, true),
         TooSlow => (408, "too-slow", refused("too slow"), None, true),
         HeadTooLarge => (431, "head-too-large", refused("head too large"), None, true),
@@ -112,6 +135,9 @@ pub(crate) fn answer(situation: Situation) -> Answer {
                 self::Busy::StoreUnavailable => ("busy-store-unavailable", "10"),
                 self::Busy::StoreSlow => ("busy-store-slow", "10"),
                 self::Busy::StoreFailed => ("busy-store-failed", "60"),
+                self::Busy::Callbacks => ("busy-callbacks", "5"),
+                self::Busy::CallbackSlow => ("busy-callback-slow", "10"),
+                self::Busy::PluginFault => ("busy-plugin-fault", "60"),
                 self::Busy::Panic => ("busy-panic", "10"),
             };
             let close = matches!(busy, self::Busy::Draining | self::Busy::Connections);
@@ -119,7 +145,8 @@ pub(crate) fn answer(situation: Situation) -> Answer {
         }
     };
     let status = StatusCode::from_u16(status).expect("the codes above are codes");
-    Answer { status, outcome, body, retry_after, close }
+    let content_type = Some(HeaderValue::from_static("application/json"));
+    Answer { status, outcome, body: body.into(), content_type, retry_after, close }
 }
 
 fn plain(status: &str) -> String {
@@ -135,12 +162,25 @@ fn refused(reason: &str) -> String {
 }
 
 impl Answer {
+    /// What a plugin wants its provider to hear: the contract allows it a 2xx and no other status.
+    pub(crate) fn of_plugin(said: CallbackAnswer) -> Self {
+        let status = StatusCode::from_u16(said.status).ok().filter(StatusCode::is_success);
+        Self {
+            status: status.unwrap_or(StatusCode::OK),
+            body: said.body.0,
+            content_type: said.content_type.and_then(|kind| HeaderValue::try_from(kind).ok()),
+            ..answer(Situation::CallbackTaken)
+        }
+    }
+
     /// As hyper writes it.
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::from(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(kind) = self.content_type {
+            headers.insert(CONTENT_TYPE, kind);
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
@@ -149,7 +189,8 @@ impl Answer {
         }
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => {
-                headers.insert(ALLOW, HeaderValue::from_static("POST"));
+                let allowed = if self.outcome == "wrong-method" { "POST" } else { "GET, POST" };
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
@@ -168,7 +209,7 @@ impl Answer {
             self.status.as_u16(),
             self.status.canonical_reason().unwrap_or_default(),
             self.body.len(),
-            self.body,
+            String::from_utf8_lossy(&self.body),
         )
         .into_bytes()
     }
@@ -191,6 +232,14 @@ mod tests {
             (Situation::Unproven(SignatureError::Missing), 401, false, true),
             (Situation::Unproven(SignatureError::Malformed), 401, false, true),
             (Situation::Unproven(SignatureError::Wrong), 401, false, true),
+            (Situation::CallbackTaken, 200, false, false),
+            (Situation::CallbackRefused, 403, false, true),
+            (Situation::StrangeCallback, 403, false, true),
+            (Situation::NotReceiving, 403, false, true),
+            (Situation::WrongCallbackMethod, 405, false, true),
+            (Situation::Busy(Busy::Callbacks), 429, true, false),
+            (Situation::Busy(Busy::CallbackSlow), 429, true, false),
+            (Situation::Busy(Busy::PluginFault), 429, true, false),
             (Situation::Busy(Busy::Starting), 429, true, false),
             (Situation::Busy(Busy::Draining), 429, true, true),
             (Situation::Busy(Busy::Connections), 429, true, true),
@@ -214,11 +263,14 @@ mod tests {
             assert_eq!(row.status.as_u16(), *status, "{situation:?}");
             assert_eq!(row.retry_after.is_some(), *has_retry_after, "{situation:?}");
             assert_eq!(row.close, *close, "{situation:?}");
-            assert!(serde_json::from_str::<serde_json::Value>(&row.body).is_ok(), "{}", row.body);
+            assert!(serde_json::from_slice::<serde_json::Value>(&row.body).is_ok(), "{:?}", row.body);
             assert!(!outcomes.contains(&row.outcome), "{} stands for two situations", row.outcome);
             outcomes.push(row.outcome);
             let bytes = String::from_utf8(row.clone().into_bytes()).unwrap();
-            assert!(bytes.starts_with(&format!("HTTP/1.1 {status} ")) && bytes.ends_with(&row.body));
+            assert!(
+                bytes.starts_with(&format!("HTTP/1.1 {status} "))
+                    && bytes.ends_with(std::str::from_utf8(&row.body).unwrap())
+            );
             let response = row.into_response();
             assert_eq!(response.headers().contains_key(RETRY_AFTER), *has_retry_after);
             assert_eq!(response.headers().contains_key(CONNECTION), *close);

@@ -8,6 +8,7 @@ use dispatch_highlevel::VerifyingKey;
 use dispatch_model::{Secret, SourceName};
 use dispatch_text::Region;
 
+use crate::callback::PREFIX;
 use crate::secret::SharedSecret;
 
 /// Shorter secrets can be guessed over the network.
@@ -172,6 +173,10 @@ impl Source {
                 "insecure = true takes webhooks from everybody, so verify proves nothing: keep one of them",
             )),
             _ => {}
+        }
+        if format!("{}/", self.path).starts_with(PREFIX) {
+            problems
+                .push(problem(at("path"), "/callbacks/ is where providers call back: write another path"));
         }
         for proof in &self.proofs {
             match proof {

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::admit::{admit, note};
 use crate::answer::{Busy, Situation, answer};
+use crate::callback;
 use crate::line::Line;
 use crate::parse::{Parsed, parse};
 use crate::receive::{receive, route};
@@ -29,6 +30,9 @@ const STORE_CALL_SLACK: Duration = Duration::from_secs(1);
 
 /// Answers a request, whatever happens.
 pub(crate) async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if callback::is_one(&request) {
+        return callback::respond(shared, request).await;
+    }
     let situation = match caught(handle(&shared, request)).await {
         Ok(situation) => situation,
         Err(Panicked) => {
@@ -93,11 +97,11 @@ fn ended(line: Line, situation: Situation) -> Situation {
 }
 
 #[derive(Debug)]
-struct Panicked;
+pub(crate) struct Panicked;
 
 /// A panic is a mistake of ours, and costs this one request a 429 and not the connection. What it
 /// unwound through is dropped with the future and looked at by nobody.
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,

@@ -5,6 +5,8 @@
 //! (limits)      (limits)               (raw bytes)                    (own task, durable)  (the table)
 //! ```
 //!
+//! Beside it a second door, `/callbacks/`, takes what providers say on their own.
+//!
 //! - A stage is a type: only the verifier makes a `Verified`, and only that can be parsed.
 //! - Every end of the way is a `Situation`, and one pure function knows its status code. None is 5xx:
 //!   the sender may never try again after one, and counts it towards pausing the URL.
@@ -14,6 +16,7 @@
 
 mod admit;
 mod answer;
+mod callback;
 mod config;
 mod connection;
 mod gate;
@@ -29,6 +32,7 @@ mod server;
 mod verify;
 
 pub use admit::Handoff;
+pub use callback::{CallbackEnd, CallbackRequest, Callbacks, Told};
 pub use config::{ConfigProblem, IngressConfig, Limits, Proof, Source};
 pub use gate::Gate;
 pub use listener::{Listener, Origin};

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::answer::{Busy, Situation, answer};
+use crate::callback::Told;
 
 /// What is known of a webhook so far.
 pub(crate) struct Line {
@@ -79,6 +80,56 @@ impl Line {
             Situation::Busy(Busy::Starting | Busy::Draining) => write!(info),
             Situation::Busy(_) => write!(warn),
             _ => write!(info),
+        }
+    }
+}
+
+/// The canonical line of a callback: one each, like a webhook's.
+pub(crate) struct CallbackLine {
+    started: Instant,
+    /// Only one that we made a URL for: strangers give no names to metrics.
+    pub(crate) backend: Option<String>,
+    pub(crate) bytes: usize,
+    pub(crate) told: Told,
+    /// The code of a refusal, or the kind of a fault.
+    pub(crate) problem: Option<String>,
+}
+
+impl CallbackLine {
+    pub(crate) fn begin() -> Self {
+        Self { started: Instant::now(), backend: None, bytes: 0, told: Told::default(), problem: None }
+    }
+
+    /// Writes it; `answered` as for a webhook.
+    pub(crate) fn end(self, situation: Situation, answered: bool) {
+        let answer = answer(situation);
+        let (outcome, status) = (answer.outcome, answer.status.as_u16());
+        let backend = self.backend.as_deref().unwrap_or("-");
+        counter!("dispatcher_callbacks_total", "backend" => backend.to_owned(), "outcome" => outcome)
+            .increment(1);
+        macro_rules! write {
+            ($level:ident) => {
+                $level!(
+                    backend,
+                    outcome,
+                    status,
+                    fresh = self.told.fresh,
+                    duplicates = self.told.duplicates,
+                    parked = self.told.parked,
+                    surplus = self.told.surplus,
+                    inbound = self.told.inbound,
+                    problem = self.problem.as_deref(),
+                    bytes = self.bytes,
+                    took_ms = (self.started.elapsed().as_secs_f64() * 10_000.0).round() / 10.0,
+                    answered,
+                    "callback"
+                )
+            };
+        }
+        match situation {
+            Situation::UnknownPath | Situation::StrangeCallback => write!(debug),
+            Situation::CallbackTaken | Situation::Busy(Busy::Starting | Busy::Draining) => write!(info),
+            _ => write!(warn),
         }
     }
 }

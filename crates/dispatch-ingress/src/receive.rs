@@ -53,7 +53,7 @@ pub(crate) fn route(live: &Live, request: &Request<Incoming>) -> Result<(Arc<End
     Ok((endpoint.clone(), Claim::read(endpoint, segment, request.headers())))
 }
 
-/// Reads the body.
+/// Reads the body of a webhook.
 pub(crate) async fn receive(
     live: &Live,
     gate: Gate,
@@ -77,7 +77,8 @@ pub(crate) async fn receive(
     }
 }
 
-async fn read(
+/// Reads a body within its bounds.
+pub(crate) async fn read(
     mut body: Incoming,
     headers: &HeaderMap,
     bound: usize,

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admit::Handoff;
 use crate::answer::{Busy, Situation};
+use crate::callback::{AT_ONCE, Callbacks};
 use crate::config::{IngressConfig, Limits};
 use crate::connection::{serve, turn_away};
 use crate::gate::Gate;
@@ -38,6 +39,9 @@ pub(crate) struct Shared {
     pub(crate) live: ArcSwap<Live>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) handoff: Arc<dyn Handoff>,
+    pub(crate) callbacks: Arc<dyn Callbacks>,
+    /// Callbacks that may be read at once.
+    pub(crate) reading: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Admissions under way; they outlive their connections. Closed at the first end of `serve`, which
     /// only means that one can wait for it to be empty.
@@ -81,12 +85,15 @@ impl Ingress {
         config: IngressConfig,
         store: Arc<dyn Store>,
         handoff: Arc<dyn Handoff>,
+        callbacks: Arc<dyn Callbacks>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self(Arc::new(Shared {
             live: ArcSwap::from_pointee(Live::new(config, None)),
             store,
             handoff,
+            callbacks,
+            reading: Arc::new(Semaphore::new(AT_ONCE)),
             clock,
             admissions: TaskTracker::new(),
             gate: watch::Sender::new(Gate::Starting),

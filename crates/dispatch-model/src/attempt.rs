@@ -51,6 +51,9 @@ pub struct AttemptRecord {
     /// How an SMS was written; absent for mails, and for media, which has no parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<WrittenText>,
+    /// Where the provider was to send its callbacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
     /// Each action and its reply, bounded in size, attachments and secrets as pieces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<Exchange>,

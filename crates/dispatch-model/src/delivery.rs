@@ -257,4 +257,9 @@ impl Delivery {
     pub fn idempotency_key(&self) -> String {
         format!("dsp-{}-{}", self.message, self.generation)
     }
+
+    /// The generation that an idempotency key was made for.
+    pub fn generation_of(idempotency_key: &str) -> Option<u32> {
+        idempotency_key.rsplit('-').next()?.parse().ok()
+    }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong, by what the caller can do about it.
 
 /// A store's refusal.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// No room on the disk or at the size bound: answer 429 and try later.
     #[error("the store is full: {detail}")]

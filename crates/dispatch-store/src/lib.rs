@@ -11,6 +11,7 @@ mod error;
 mod form;
 mod memory;
 mod query;
+mod receipts;
 mod sequence;
 mod sqlite;
 mod transition;
@@ -22,6 +23,7 @@ pub use query::{
     Cursor, EventKind, Filter, LaneCount, MessageSummary, MessageView, Page, QuarantineEntry, StoreHealth,
     StoreStats, TimelineEvent,
 };
+pub use receipts::{About, Heard, NewReceipt, News, PARKED_FOR, PARKED_MAX, RECEIPTS_MAX};
 pub use sqlite::{OpenError, SqliteStore, StoreConfig};
 pub use work::{
     Admitted, ClaimRequest, Claimed, Claims, FirstClaim, LaneRecord, Planned, Purged, QuarantineRequest,
@@ -88,6 +90,15 @@ pub trait Store: Send + Sync + 'static {
     /// One that was called off during the attempt becomes `Cancelled`, unless the provider took it.
     /// The whole delivery is written, its plan too: the order of its backends changes as they come and go.
     async fn settle(&self, settlement: Settlement) -> Result<(), StoreError>;
+
+    /// What providers said on their own: one answer for each, in order, all durable together. Each finds its message
+    /// by the URL it came to (`about`), or by a reference that an attempt at this backend gave; without one it is
+    /// parked, and adopted by the settlement that brings the reference. What all receipts of a message make of it is
+    /// [`dispatch_model::hear`]; while an attempt is under way its settlement does that. Repeated ones change nothing.
+    async fn hear(&self, news: Vec<News>) -> Result<Vec<Heard>, StoreError>;
+
+    /// What is secret to this installation under a name: what is kept, or `fresh` from now on.
+    async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError>;
 
     /// Lanes with scheduled work, with how much and when the first of it is due.
     async fn lanes(&self) -> Result<Vec<LaneCount>, StoreError>;

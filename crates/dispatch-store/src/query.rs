@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use dispatch_model::{
-    AttemptRecord, BackendName, Channel, Delivery, DeliveryState, Lane, LocationId, Message, MessageId,
-    Reason, RouteName, SourceName, Timestamp,
+    AttemptRecord, BackendName, Channel, Delivery, DeliveryState, HeardReceipt, Lane, LocationId, Message,
+    MessageId, Reason, RouteName, SourceName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,8 @@ pub struct MessageView {
     pub delivery: Delivery,
     /// Its attempts in order.
     pub attempts: Vec<AttemptRecord>,
+    /// What the providers said later, in the order in which it came.
+    pub receipts: Vec<HeardReceipt>,
     /// What else happened, in order.
     pub events: Vec<TimelineEvent>,
 }
@@ -163,6 +165,8 @@ pub struct StoreStats {
     pub by_state: BTreeMap<String, u64>,
     /// Quarantined bodies.
     pub quarantined: u64,
+    /// Receipts that wait for a message which knows them.
+    pub parked_receipts: u64,
     /// Bytes of the file and its log.
     pub bytes: u64,
     /// Bytes free on the disk.

@@ -2,8 +2,8 @@
 //! they can differ in how they keep things and not in what they mean.
 
 use dispatch_model::{
-    AttemptRecord, Channel, Content, Delivery, DeliveryState, EmailContent, Message, Outcome, PhoneNumber,
-    Plan, Reason, SmsContent, Timestamp,
+    AttemptRecord, BackendName, Channel, Content, Delivery, DeliveryState, EmailContent, HeardReceipt,
+    Message, Outcome, PhoneNumber, Plan, Reason, SmsContent, Timestamp,
 };
 
 use crate::{EventKind, Planned, Redrive, Resolution, Retention, Settlement, StoreError, TimelineEvent};
@@ -109,12 +109,55 @@ pub(crate) fn settled(
     }
 }
 
-/// The provider's ids that a settlement brings: those of its attempt, or of the delivery where there was none.
-pub(crate) fn references(settlement: &Settlement) -> &[String] {
+/// The provider's ids that a settlement brings, and whose they are: those of its attempt, or of the delivery where
+/// there was none.
+pub(crate) fn answered(settlement: &Settlement) -> (Option<&BackendName>, &[String]) {
     match &settlement.attempt {
-        None => &settlement.delivery.references,
-        Some(AttemptRecord { outcome: Outcome::Accepted(acceptance), .. }) => &acceptance.references,
-        Some(_) => &[],
+        None => (current_backend(&settlement.delivery), &settlement.delivery.references),
+        Some(AttemptRecord { outcome: Outcome::Accepted(acceptance), backend, .. }) => {
+            (Some(backend), &acceptance.references)
+        }
+        Some(attempt) => (Some(&attempt.backend), &[]),
+    }
+}
+
+/// Which generation of a delivery a reference is of, if this backend gave it.
+pub(crate) fn generation_of(
+    delivery: &Delivery,
+    attempts: &[AttemptRecord],
+    backend: &BackendName,
+    reference: &str,
+) -> Option<u32> {
+    let gave = |attempt: &&AttemptRecord| {
+        let Outcome::Accepted(acceptance) = &attempt.outcome else { return false };
+        attempt.backend == *backend && acceptance.references.iter().any(|one| one == reference)
+    };
+    if let Some(attempt) = attempts.iter().rev().find(gave) {
+        return Some(Delivery::generation_of(&attempt.idempotency_key).unwrap_or(delivery.generation));
+    }
+    let known = delivery.references.iter().any(|one| one == reference);
+    (known && current_backend(delivery) == Some(backend)).then_some(delivery.generation)
+}
+
+/// The references that a delivery has learnt from a receipt.
+pub(crate) fn learnt<'a>(was: &'a Delivery, now: &'a Delivery) -> impl Iterator<Item = &'a String> {
+    now.references.iter().filter(|reference| !was.references.contains(reference))
+}
+
+/// The order in which receipts are shown: as they came.
+pub(crate) fn receipt_order(a: &HeardReceipt, b: &HeardReceipt) -> std::cmp::Ordering {
+    let key = |heard: &HeardReceipt| (heard.received_at, heard.generation, heard.receipt.state as u8);
+    let names = |heard: &HeardReceipt| {
+        (heard.backend.clone(), heard.receipt.reference.clone(), heard.receipt.recipient.clone())
+    };
+    key(a).cmp(&key(b)).then_with(|| names(a).cmp(&names(b)))
+}
+
+/// A receipt without what retention takes: the recipient, and words that may name him.
+pub(crate) fn strip_receipt(heard: &mut HeardReceipt) {
+    heard.receipt.recipient = None;
+    if let Some(reason) = &mut heard.receipt.reason {
+        reason.message.clear();
     }
 }
 
@@ -233,7 +276,7 @@ pub(crate) fn recover(delivery: &mut Delivery, called_off: Option<&str>, now: Ti
 }
 
 /// The backend that is next, under way or last.
-pub(crate) fn current_backend(delivery: &Delivery) -> Option<&dispatch_model::BackendName> {
+pub(crate) fn current_backend(delivery: &Delivery) -> Option<&BackendName> {
     delivery.backend().or_else(|| delivery.plan.chain.last())
 }
 
@@ -287,6 +330,7 @@ pub(crate) fn no_content(channel: Channel) -> Content {
 /// An attempt without what retention takes: what was said on the wire, and the addresses.
 pub(crate) fn strip_attempt(attempt: &mut AttemptRecord) {
     attempt.exchanges = Vec::new();
+    attempt.callback_url = None;
     if let Outcome::Accepted(acceptance) = &mut attempt.outcome {
         acceptance.refused = Vec::new();
     }

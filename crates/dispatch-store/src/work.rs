@@ -243,6 +243,8 @@ pub struct Purged {
     pub keys: usize,
     /// Quarantined bodies.
     pub quarantined: usize,
+    /// Receipts that nobody could be found for.
+    pub receipts: usize,
     /// Whether there is more to take.
     pub more: bool,
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_model::{
-    BackendName, Channel, Delivery, DeliveryState, Lane, LocationId, MessageId, RouteName, Timestamp,
+    BackendName, Channel, Delivery, DeliveryState, Lane, LocationId, MessageId, Receipt, ReceiptState,
+    RouteName, Timestamp,
 };
 use dispatch_store::conformance::sample;
 use dispatch_store::{
-    Admitted, ClaimRequest, Claims, Filter, FirstClaim, MemoryStore, Purged, QuarantineRequest, Redrive,
-    Resolution, Retention, SqliteStore, Store, StoreConfig, StoreError, Suspension,
+    About, Admitted, ClaimRequest, Claims, Filter, FirstClaim, MemoryStore, NewReceipt, News, Purged,
+    QuarantineRequest, Redrive, Resolution, Retention, SqliteStore, Store, StoreConfig, StoreError,
+    Suspension,
 };
 use proptest::prelude::*;
 
@@ -30,6 +32,7 @@ enum Verb {
     Cancel { by: u8, which: u8 },
     Redrive { by: u8, which: u8, bound: bool },
     Resolve { which: u8, how: u8 },
+    Hear { which: u8, reference: u8, state: u8, by: u8 },
     Suspend { what: u8, suspended: bool },
     Purge,
     Wait(u16),
@@ -52,6 +55,8 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => (0..6u8, any::<u8>()).prop_map(|(by, which)| Verb::Cancel { by, which }),
         2 => (0..6u8, any::<u8>(), any::<bool>()).prop_map(|(by, which, bound)| Verb::Redrive { by, which, bound }),
         1 => (any::<u8>(), 0..3u8).prop_map(|(which, how)| Verb::Resolve { which, how }),
+        6 => (any::<u8>(), 0..7u8, 0..5u8, 0..8u8)
+            .prop_map(|(which, reference, state, by)| Verb::Hear { which, reference, state, by }),
         2 => (0..6u8, any::<bool>()).prop_map(|(what, suspended)| Verb::Suspend { what, suspended }),
         1 => Just(Verb::Purge),
         3 => (0..60u16).prop_map(Verb::Wait),
@@ -200,6 +205,25 @@ impl Pair {
                 let here = self.memory.resolve(id, how.clone(), self.now).await.unwrap();
                 assert_eq!(here, self.disk().resolve(id, how, self.now).await.unwrap());
             }
+            Verb::Hear { which, reference, state, by } => {
+                let recipient = (by == 0).then(|| "p1@example.com".to_owned());
+                let about = About { message: self.id(which), generation: u32::from(by % 2) };
+                let receipt = Receipt {
+                    reference: format!("SM{reference}"),
+                    recipient,
+                    state: ReceiptState::ALL[usize::from(state)],
+                    reason: None,
+                    at: None,
+                };
+                let news = vec![News::Receipt(NewReceipt {
+                    backend: if by == 3 { "telnyx".into() } else { "twilio".into() },
+                    about: (by > 4).then_some(about),
+                    receipt,
+                    received_at: self.now,
+                })];
+                let here = self.memory.hear(news.clone()).await.unwrap();
+                assert_eq!(here, self.disk().hear(news).await.unwrap());
+            }
             Verb::Suspend { what, suspended } => {
                 let what = match what {
                     0..3 => Suspension::Location(location(what)),
@@ -280,6 +304,7 @@ impl Pair {
         assert_eq!(unplanned(&self.memory).await, unplanned(disk).await);
         let (here, there) = (self.memory.stats().await.unwrap(), disk.stats().await.unwrap());
         assert_eq!((here.by_state, here.quarantined), (there.by_state, there.quarantined));
+        assert_eq!(here.parked_receipts, there.parked_receipts);
         assert_eq!(self.memory.suspensions().await.unwrap(), disk.suspensions().await.unwrap());
         let counts = async |store: &dyn Store| {
             let lanes = store.lanes().await.unwrap();
@@ -297,6 +322,7 @@ async fn drain(store: &dyn Store, retention: Retention, now: Timestamp) -> Purge
         total.records += bite.records;
         total.keys += bite.keys;
         total.quarantined += bite.quarantined;
+        total.receipts += bite.receipts;
         if !bite.more {
             return total;
         }

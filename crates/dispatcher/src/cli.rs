@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Quarantine(QuarantineArgs),
     /// List the backends and how they do
     Backends,
+    /// List the URLs to give to providers, for receipts and inbound messages
+    Callbacks,
     /// Stop deliveries of a backend, a route or a location; they wait
     Suspend(SuspendArgs),
     /// Let them go on

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use dispatch_config::{Backend as BackendConfig, Config, Diagnostic, Loaded, Overlay as OverlayConfig};
 use dispatch_engine::{
-    Backend, BackendSetup, Dkim, Grants, Limits, Network, Overlay, Rate, Relay, RelayTls, Setup,
+    Backend, BackendSetup, CallbackUrls, Dkim, Grants, Limits, Network, Overlay, Rate, Relay, RelayTls, Setup,
 };
-use dispatch_model::{Asks, BackendName, Description, Lane};
+use dispatch_model::{Asks, BackendName, Description, Lane, LocationId};
 use dispatch_plugins::PluginHost;
 
 use crate::bundled;
-use dispatch_admin::BackendRow;
+use dispatch_admin::{BackendRow, CallbackRow};
 
 /// The plugin that is a dry run: what it takes never counts as delivered.
 const DRY_RUN: &str = "log";
@@ -28,11 +28,13 @@ pub(crate) struct Built {
     pub(crate) rows: Vec<BackendRow>,
 }
 
-/// Builds it, or says all that is wrong.
+/// Builds it, or says all that is wrong. Without the key of the installation there are no callback URLs: what is
+/// only checked or explained has none to give away.
 pub(crate) async fn build(
     loaded: &Loaded,
     host: &Arc<PluginHost>,
     generation: u64,
+    callback_key: Option<&[u8]>,
 ) -> Result<Built, Vec<Diagnostic>> {
     let mut builder = Builder { loaded, host, problems: Vec::new(), plugins: HashMap::new() };
     let mut backends = HashMap::new();
@@ -56,8 +58,13 @@ pub(crate) async fn build(
         policies,
         backends,
         overlays,
-        public_url: loaded.config.server.public_url.clone(),
+        callbacks: callback_key
+            .zip(loaded.config.server.public_url.as_deref())
+            .map(|(key, url)| CallbackUrls::new(url, key)),
     };
+    for row in &mut rows {
+        row.callbacks = callbacks(&setup, &row.name);
+    }
     Ok(Built { setup, rows })
 }
 
@@ -366,7 +373,21 @@ fn row(setup: &BackendSetup, backend: &BackendConfig, overlays: usize) -> Backen
             .map(|rate| format!("{}/{}", rate.count, humantime::format_duration(rate.per))),
         concurrency: setup.limits.concurrency,
         overlays,
+        callbacks: Vec::new(),
     }
+}
+
+/// The URLs for the consoles of a backend's provider: its own, and one for each location's overlay.
+fn callbacks(setup: &Setup, name: &BackendName) -> Vec<CallbackRow> {
+    let receives = setup.backends.get(name).is_some_and(|backend| backend.plugin.description().receives);
+    let Some(urls) = setup.callbacks.as_ref().filter(|_| receives) else { return Vec::new() };
+    let mut locations: Vec<&LocationId> =
+        setup.overlays.keys().filter(|(backend, _)| backend == name).map(|(_, location)| location).collect();
+    locations.sort();
+    std::iter::once(None)
+        .chain(locations.into_iter().map(Some))
+        .map(|location| CallbackRow { location: location.cloned(), url: urls.standing(name, location) })
+        .collect()
 }
 
 /// The files of plugins from elsewhere.

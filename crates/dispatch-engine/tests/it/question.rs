@@ -1,6 +1,6 @@
 //! Callbacks, lookups and explanations.
 
-use dispatch_engine::{FirstStep, LaneState, LookupOutcome, ReceiveOutcome};
+use dispatch_engine::{CallbackEnd, Caller, FirstStep, LaneState, LookupOutcome, Tally};
 use dispatch_model::*;
 
 use crate::plugin::{Plugin, reason};
@@ -19,15 +19,15 @@ fn callback(body: &str) -> Callback {
 #[tokio::test(start_paused = true)]
 async fn a_callback_is_believed_refused_or_a_fault() {
     let world = Draft::to(&["a"]).overlay("a", "loc", true).start().await;
-    let receive =
-        async |body: &str| world.engine.receive(&"a".into(), Some(&"loc".into()), &callback(body)).await;
-    let ReceiveOutcome::Received(received) = receive("ref-1").await else { panic!("it is genuine") };
-    assert!(matches!(&received.events[..], [Event::Receipt(receipt)] if receipt.reference == "ref-1"));
-    assert!(matches!(receive("forged").await, ReceiveOutcome::Refused(why) if why.code == "signature"));
-    assert!(matches!(receive("trap").await, ReceiveOutcome::Fault(Fault::Trap { .. })));
-    assert!(matches!(receive("deliver").await, ReceiveOutcome::Fault(Fault::Contract { .. })));
-    let unknown = world.engine.receive(&"z".into(), None, &callback("x")).await;
-    assert_eq!(unknown, ReceiveOutcome::NotReceiving);
+    let caller = Caller::standing("a".into(), Some("loc".into()));
+    let receive = async |body: &str| world.engine.callback(&caller, &callback(body)).await;
+    let CallbackEnd::Taken { tally, .. } = receive("ref-1").await else { panic!("it is genuine") };
+    assert_eq!(tally, Tally { parked: 1, ..Tally::default() }, "nobody knows the reference");
+    assert!(matches!(receive("forged").await, CallbackEnd::Refused(why) if why.code == "signature"));
+    assert!(matches!(receive("trap").await, CallbackEnd::Fault(Fault::Trap { .. })));
+    assert!(matches!(receive("deliver").await, CallbackEnd::Fault(Fault::Contract { .. })));
+    let unknown = world.engine.callback(&Caller::standing("z".into(), None), &callback("x")).await;
+    assert_eq!(unknown, CallbackEnd::NotReceiving);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ pub struct Moody {
     pub refuse_mark: AtomicUsize,
     pub refuse_plan: AtomicUsize,
     pub refuse_claim: AtomicUsize,
+    pub refuse_hear: AtomicUsize,
     pub claims: AtomicUsize,
     pub plans: AtomicUsize,
     pub marks: AtomicUsize,
@@ -31,6 +32,7 @@ impl Moody {
             refuse_mark: AtomicUsize::new(0),
             refuse_plan: AtomicUsize::new(0),
             refuse_claim: AtomicUsize::new(0),
+            refuse_hear: AtomicUsize::new(0),
             claims: AtomicUsize::new(0),
             plans: AtomicUsize::new(0),
             marks: AtomicUsize::new(0),
@@ -94,6 +96,16 @@ impl Store for Moody {
         refuse(&self.refuse_settle)?;
         self.settles.fetch_add(1, Ordering::SeqCst);
         self.inner.settle(settlement).await
+    }
+
+    async fn hear(&self, news: Vec<News>) -> Result<Vec<Heard>, StoreError> {
+        self.alive().await;
+        refuse(&self.refuse_hear)?;
+        self.inner.hear(news).await
+    }
+
+    async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.inner.secret(name, fresh).await
     }
 
     async fn lanes(&self) -> Result<Vec<LaneCount>, StoreError> {

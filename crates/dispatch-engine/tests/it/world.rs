@@ -124,7 +124,7 @@ impl Draft {
             policies: self.policies.clone(),
             backends: self.backends.iter().map(backend).collect(),
             overlays: self.overlays.iter().map(overlay).collect(),
-            public_url: Some("https://public".into()),
+            callbacks: Some(CallbackUrls::new("https://public", &[7; CALLBACK_KEY_LEN])),
         }
     }
 

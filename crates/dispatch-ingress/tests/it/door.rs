@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::callbacks::FakeCallbacks;
 use crate::store::FakeStore;
 use crate::wire::{Reply, Wire, post};
 
@@ -63,6 +64,7 @@ pub(crate) struct Door {
     pub(crate) ingress: Ingress,
     pub(crate) store: Arc<FakeStore>,
     pub(crate) handed: Arc<Handed>,
+    pub(crate) callbacks: Arc<FakeCallbacks>,
     pub(crate) address: SocketAddr,
     pub(crate) shutdown: CancellationToken,
     pub(crate) served: JoinHandle<()>,
@@ -76,7 +78,9 @@ impl Door {
     pub(crate) async fn with(sources: Vec<Source>, limits: Limits, store: FakeStore, origin: Origin) -> Self {
         let config = IngressConfig::new(sources, limits).unwrap();
         let (store, handed) = (Arc::new(store), Arc::new(Handed::default()));
-        let ingress = Ingress::new(config, store.clone(), handed.clone(), Arc::new(FixedClock));
+        let callbacks = Arc::new(FakeCallbacks::default());
+        let ingress =
+            Ingress::new(config, store.clone(), handed.clone(), callbacks.clone(), Arc::new(FixedClock));
         ingress.set_gate(Gate::Serving);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -85,7 +89,7 @@ impl Door {
             let (ingress, shutdown) = (ingress.clone(), shutdown.clone());
             async move { ingress.serve(Listener::Tcp(listener), origin, shutdown).await }
         });
-        Self { ingress, store, handed, address, shutdown, served }
+        Self { ingress, store, handed, callbacks, address, shutdown, served }
     }
 
     pub(crate) async fn connect(&self) -> Wire {

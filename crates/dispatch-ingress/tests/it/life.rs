@@ -7,6 +7,7 @@ use dispatch_ingress::{Gate, Ingress, IngressConfig, Limits, Listener, Origin, S
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::callbacks::FakeCallbacks;
 use crate::door::{Door, FixedClock, Handed, PATH, key, quick, signed, signed_source, sms, until};
 use crate::store::FakeStore;
 use crate::wire::post;
@@ -162,7 +163,13 @@ async fn a_unix_socket_is_a_door_too() {
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
     let store = Arc::new(FakeStore::new());
     let config = IngressConfig::new(vec![signed_source()], quick()).unwrap();
-    let ingress = Ingress::new(config, store.clone(), Arc::new(Handed::default()), Arc::new(FixedClock));
+    let ingress = Ingress::new(
+        config,
+        store.clone(),
+        Arc::new(Handed::default()),
+        Arc::<FakeCallbacks>::default(),
+        Arc::new(FixedClock),
+    );
     ingress.set_gate(Gate::Serving);
     let shutdown = CancellationToken::new();
     let served = tokio::spawn({

@@ -1,6 +1,7 @@
 //! The door from the outside: real connections, real signatures, a store that does as it is told.
 
 mod bounds;
+mod callbacks;
 mod door;
 mod fixtures;
 mod hostile;

@@ -139,6 +139,12 @@ impl Store for FakeStore {
     async fn settle(&self, _: Settlement) -> Result<(), StoreError> {
         unreachable!("the door does not ask")
     }
+    async fn hear(&self, _: Vec<News>) -> Result<Vec<Heard>, StoreError> {
+        unreachable!("the door does not ask")
+    }
+    async fn secret(&self, _: &str, _: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        unreachable!("the door does not ask")
+    }
     async fn lanes(&self) -> Result<Vec<LaneCount>, StoreError> {
         unreachable!("the door does not ask")
     }

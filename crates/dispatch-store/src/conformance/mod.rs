@@ -6,6 +6,7 @@
 mod door;
 mod operator;
 mod question;
+mod receipt;
 mod round_robin;
 pub mod sample;
 mod upkeep;
@@ -73,6 +74,15 @@ pub async fn run_all(make: impl Fn() -> Subject) {
         question::filters_narrow,
         question::pages_follow_on,
         question::states_are_counted,
+        receipt::a_receipt_finds_its_message_by_reference,
+        receipt::parts_are_found_and_counted_together,
+        receipt::what_comes_before_our_commit_is_adopted_by_it,
+        receipt::its_own_url_names_a_message_whose_answer_was_lost,
+        receipt::a_held_or_waiting_one_is_settled_by_its_receipt,
+        receipt::a_crash_during_the_attempt_loses_no_receipt,
+        receipt::an_arrival_before_a_redrive_is_a_possible_double,
+        receipt::what_nobody_comes_for_goes,
+        receipt::a_secret_is_made_once,
         upkeep::retention_takes_in_turn,
         upkeep::unfinished_work_is_never_purged,
         upkeep::keys_live_long,

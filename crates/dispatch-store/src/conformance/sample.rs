@@ -95,6 +95,7 @@ pub fn attempt(number: u32, outcome: Outcome) -> AttemptRecord {
         plugin_digest: "00ff".into(),
         idempotency_key: "dsp-x-0".into(),
         text: None,
+        callback_url: None,
         exchanges: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Everything lies in ordered maps behind one lock; every verb is a plain walk. It forgets all when dropped.
 
+mod hear;
 mod state;
 mod work;
 
@@ -14,9 +15,9 @@ use parking_lot::Mutex;
 
 use crate::memory::state::State;
 use crate::{
-    Admitted, ClaimRequest, Claims, Cursor, Filter, LaneCount, LaneRecord, MessageSummary, MessageView, Page,
-    Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined, Redrive, Resolution, Retention,
-    Settlement, Store, StoreError, StoreHealth, StoreStats, Suspension, Unplanned,
+    Admitted, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
+    MessageView, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined, Redrive,
+    Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suspension, Unplanned,
 };
 
 /// A store in memory.
@@ -94,6 +95,15 @@ impl Store for MemoryStore {
 
     async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
         self.working()?.settle(settlement)
+    }
+
+    async fn hear(&self, news: Vec<News>) -> Result<Vec<Heard>, StoreError> {
+        self.room()?;
+        Ok(self.working()?.hear(&news))
+    }
+
+    async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        Ok(self.working()?.secrets.entry(name.to_owned()).or_insert(fresh).clone())
     }
 
     async fn lanes(&self) -> Result<Vec<LaneCount>, StoreError> {

@@ -1,18 +1,20 @@
 //! What the store in memory holds, and its answers to questions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use dispatch_model::{
-    AttemptRecord, Delivery, DeliveryState, Lane, LocationId, Message, MessageId, Submission, Timestamp,
+    AttemptRecord, Delivery, DeliveryState, HeardReceipt, Lane, LocationId, Message, MessageId, Submission,
+    Timestamp,
 };
 
 use crate::form::search_forms;
 use crate::sequence::Sequence;
 use crate::transition::{self, DUPLICATES_SHOWN};
 use crate::{
-    Admitted, Cursor, EventKind, Filter, LaneRecord, MessageSummary, MessageView, Page, QuarantineEntry,
-    QuarantineRequest, Quarantined, RecipientKey, StoreError, StoreStats, Suspension, TimelineEvent,
+    Admitted, Cursor, EventKind, Filter, LaneRecord, MessageSummary, MessageView, NewReceipt, Page,
+    QuarantineEntry, QuarantineRequest, Quarantined, RecipientKey, StoreError, StoreStats, Suspension,
+    TimelineEvent,
 };
 
 /// Ids that [`crate::Store::find`] gives at most.
@@ -29,6 +31,7 @@ pub(super) struct Entry {
     /// The reason of a cancel that came during the attempt under way.
     pub(super) called_off: Option<String>,
     pub(super) attempts: Vec<AttemptRecord>,
+    pub(super) receipts: Vec<HeardReceipt>,
     pub(super) events: Vec<TimelineEvent>,
     pub(super) references: Vec<String>,
 }
@@ -45,6 +48,9 @@ pub(super) struct State {
     last_quarantined: i64,
     pub(super) suspensions: BTreeMap<Suspension, Timestamp>,
     lanes: BTreeMap<Lane, LaneRecord>,
+    /// Receipts that nobody could be found for, as they came.
+    pub(super) parked: VecDeque<NewReceipt>,
+    pub(super) secrets: BTreeMap<String, Vec<u8>>,
 }
 
 impl State {
@@ -59,6 +65,8 @@ impl State {
             last_quarantined: 0,
             suspensions: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            parked: VecDeque::new(),
+            secrets: BTreeMap::new(),
         }
     }
 
@@ -111,6 +119,7 @@ impl State {
                 planned_at: None,
                 called_off: None,
                 attempts: Vec::new(),
+                receipts: Vec::new(),
                 events: Vec::new(),
                 references: Vec::new(),
             },
@@ -152,6 +161,7 @@ impl State {
             content_purged: entry.purged,
             delivery: entry.delivery.clone(),
             attempts: entry.attempts.clone(),
+            receipts: sorted(&entry.receipts),
             events,
         })
     }
@@ -210,6 +220,7 @@ impl State {
         StoreStats {
             by_state: DeliveryState::ALL.map(|state| (state.as_str().to_owned(), count(state))).into(),
             quarantined: self.quarantine.len() as u64,
+            parked_receipts: self.parked.len() as u64,
             bytes: 0,
             disk_free: 0,
         }
@@ -241,6 +252,12 @@ impl State {
     pub(super) fn lane_records(&self) -> Vec<(Lane, LaneRecord)> {
         self.lanes.iter().map(|(lane, record)| (lane.clone(), record.clone())).collect()
     }
+}
+
+fn sorted(receipts: &[HeardReceipt]) -> Vec<HeardReceipt> {
+    let mut receipts = receipts.to_vec();
+    receipts.sort_by(transition::receipt_order);
+    receipts
 }
 
 /// Whether a filter takes this one in.

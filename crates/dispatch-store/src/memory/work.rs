@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dispatch_model::{DeliveryState, Lane, Lease, MessageId, Timestamp};
 
 use super::state::{Entry, State, matches};
+use crate::receipts::PARKED_FOR;
 use crate::transition;
 use crate::{
     ClaimRequest, Claimed, Claims, Filter, FirstClaim, LaneCount, Planned, Purged, Redrive, Resolution,
@@ -131,13 +132,16 @@ impl State {
 
     pub(super) fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
         transition::check_settlement(&settlement)?;
+        let (backend, references) = transition::answered(&settlement);
+        let (backend, references) = (backend.cloned(), references.to_vec());
         let entry = self.leased(settlement.lease)?;
-        entry.references.extend_from_slice(transition::references(&settlement));
+        entry.references.extend_from_slice(&references);
         let called_off = entry.called_off.take();
         let (delivery, event) = transition::settled(&entry.delivery, &settlement, called_off.as_deref());
         entry.delivery = delivery;
         entry.events.extend(event);
         entry.attempts.extend(settlement.attempt);
+        self.adopt(settlement.lease.message, backend.as_ref(), &references);
         Ok(())
     }
 
@@ -190,6 +194,7 @@ impl State {
             };
             let called_off = entry.called_off.take();
             let event = transition::recover(&mut entry.delivery, called_off.as_deref(), now);
+            entry.hear(now);
             entry.events.push(event);
         }
         count
@@ -228,6 +233,7 @@ impl State {
             }
             Self::retire_plan(entry);
             let event = transition::redrive(&mut entry.delivery, request, now);
+            entry.hear(now);
             entry.events.push(event);
             count += 1;
         }
@@ -257,11 +263,15 @@ impl State {
                 entry.message = Arc::new(transition::without_content(&entry.message));
                 delivery.remaining = None;
                 entry.attempts.iter_mut().for_each(transition::strip_attempt);
+                entry.strip_receipts();
                 entry.purged = true;
                 purged.contents += 1;
             }
         }
         let before = (self.entries.len(), self.keys.len(), self.quarantine.len());
+        let parked = self.parked.len();
+        self.parked.retain(|new| !old(new.received_at, PARKED_FOR));
+        purged.receipts = parked - self.parked.len();
         self.entries.retain(|_, entry| {
             !(entry.delivery.state.is_ended() && old(entry.delivery.changed_at, retention.record))
         });

@@ -28,6 +28,8 @@ const POSSIBLE_DOUBLE: i64 = 4;
 /// Of the message, but it changes, and the message's row does not.
 const PURGED: i64 = 8;
 const LEARNT: i64 = 16;
+/// There are receipts for it.
+const HEARD: i64 = 32;
 
 /// Which queue index a row is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub(super) struct Stored {
     /// The reason of a cancel that came during the attempt under way.
     pub(super) called_off: Option<String>,
     pub(super) purged: bool,
+    /// Whether there are receipts for it.
+    pub(super) heard: bool,
     /// As it is counted on disk.
     pub(super) counted: Counted,
 }
@@ -61,6 +65,7 @@ impl Stored {
             (delivery.possible_double, POSSIBLE_DOUBLE),
             (self.purged, PURGED),
             (delivery.learnt, LEARNT),
+            (self.heard, HEARD),
         ]
         .into_iter()
         .filter_map(|(is, flag)| is.then_some(flag))
@@ -176,6 +181,7 @@ impl RawDelivery {
             last_attempt: self.last_attempt,
             called_off: self.called_off,
             purged: self.flags & PURGED != 0,
+            heard: self.flags & HEARD != 0,
             counted: Counted { state, location: self.location, lane: self.lane },
         })
     }
@@ -188,6 +194,11 @@ fn parse<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, Fa
 /// The provider's ids as one text, a line each: none has control characters.
 pub(super) fn references_text(references: &[String]) -> Option<String> {
     (!references.is_empty()).then(|| references.join("\n"))
+}
+
+/// Whether a reference is one of those that stand in a column.
+pub(super) fn is_among(references: Option<&str>, reference: &str) -> bool {
+    references.is_some_and(|text| text.lines().any(|one| one == reference))
 }
 
 /// The provider's ids from their text.

@@ -15,6 +15,7 @@ use super::config::StoreConfig;
 use super::delivery::{self, Queue, Stored, json, references_text};
 use super::error::Failure;
 use super::names::{Kind, Names};
+use super::receipt;
 use super::tally::{Counted, Tally};
 use super::terms::Indexed;
 use crate::sequence::Sequence;
@@ -49,6 +50,8 @@ pub(super) struct Ledger {
     pub(super) backlog: BTreeMap<i64, Timestamp>,
     /// How far the search terms are.
     pub(super) indexed: Indexed,
+    /// Receipts that wait for a commit which knows them.
+    pub(super) parked: usize,
     last_attempt: i64,
 }
 
@@ -57,6 +60,7 @@ impl Ledger {
         let last = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let last_id = last("SELECT max(id) FROM message")?.max(meta(&db, "last_id")?);
         let last_attempt = last("SELECT max(seq) FROM attempt")?.max(meta(&db, "indexed_attempt")?);
+        let parked = receipt::parked(&db)?;
         let indexed = Indexed::open(&db, last_id.unwrap_or(0))?;
         let mut ledger = Self {
             db,
@@ -69,6 +73,7 @@ impl Ledger {
             no_room: None,
             backlog: BTreeMap::new(),
             indexed,
+            parked,
             last_attempt: last_attempt.unwrap_or(0),
         };
         ledger.read_suspensions()?;
@@ -112,12 +117,18 @@ impl Ledger {
             self.db.execute_batch("ROLLBACK")?;
         }
         self.read_suspensions()?;
+        self.parked = receipt::parked(&self.db)?;
         self.indexed.rolled_back(&self.db)
     }
 
     pub(super) fn next_attempt(&mut self) -> i64 {
         self.last_attempt += 1;
         self.last_attempt
+    }
+
+    /// Takes a bite of what is missing until every attempt can be found by its references; whether none is.
+    pub(super) fn index_attempts(&mut self) -> Result<bool, Failure> {
+        self.indexed.reaches(&self.db, self.last_attempt)
     }
 
     pub(super) fn stored(&mut self, id: MessageId) -> Result<Option<Stored>, Failure> {

@@ -19,6 +19,7 @@ mod connection;
 mod content;
 mod delivery;
 mod error;
+mod hear;
 mod ledger;
 mod lock;
 mod names;
@@ -27,6 +28,7 @@ mod operator;
 mod purge;
 mod question;
 mod reader;
+mod receipt;
 mod scan;
 mod schema;
 mod shared;
@@ -52,9 +54,10 @@ pub use open::SqliteStore;
 use shared::Shared;
 
 use crate::{
-    Admitted, ClaimRequest, Claims, Cursor, Filter, LaneCount, LaneRecord, MessageSummary, MessageView, Page,
-    Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined, Redrive, Resolution, Retention,
-    Settlement, Store, StoreError, StoreHealth, StoreStats, Suspension, Unplanned, transition,
+    Admitted, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
+    MessageView, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined, Redrive,
+    Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suspension, Unplanned,
+    transition,
 };
 
 #[async_trait]
@@ -86,6 +89,14 @@ impl Store for SqliteStore {
 
     async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
         self.write(work::Settle::new(settlement)?).await
+    }
+
+    async fn hear(&self, news: Vec<News>) -> Result<Vec<Heard>, StoreError> {
+        self.write(hear::Hear(news)).await
+    }
+
+    async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.write(operator::KeepSecret { name: name.to_owned(), fresh }).await
     }
 
     async fn lanes(&self) -> Result<Vec<LaneCount>, StoreError> {

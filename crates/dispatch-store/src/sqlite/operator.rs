@@ -6,6 +6,7 @@ use dispatch_model::{DeliveryState, Lane, MessageId, Timestamp};
 use super::delivery::json;
 use super::error::Failure;
 use super::ledger::Ledger;
+use super::receipt;
 use super::scan::Scan;
 use super::verb::{Progress, Verb};
 use crate::transition;
@@ -64,7 +65,9 @@ impl Bulk {
                     return Ok(false);
                 }
                 ledger.retire_plan(&mut stored)?;
-                transition::redrive(&mut stored.delivery, request, self.now)
+                let event = transition::redrive(&mut stored.delivery, request, self.now);
+                receipt::hear(ledger, &mut stored, self.now)?;
+                event
             }
         };
         ledger.save(&stored)?;
@@ -146,5 +149,25 @@ impl Verb for SaveLane {
             )?
             .execute((self.lane.to_string(), json(&self.record)?))?;
         Ok(Progress::Done(()))
+    }
+}
+
+/// A secret that is made once.
+pub(super) struct KeepSecret {
+    pub(super) name: String,
+    pub(super) fresh: Vec<u8>,
+}
+
+impl Verb for KeepSecret {
+    type Output = Vec<u8>;
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Vec<u8>>, Failure> {
+        let db = &ledger.db;
+        db.prepare_cached("INSERT OR IGNORE INTO secret(name, value) VALUES(?1, ?2)")?
+            .execute((&self.name, &self.fresh))?;
+        let kept = db
+            .prepare_cached("SELECT value FROM secret WHERE name = ?1")?
+            .query_row([&self.name], |row| row.get(0))?;
+        Ok(Progress::Done(kept))
     }
 }

@@ -14,6 +14,7 @@ use super::ledger::{Ledger, meta, set_meta};
 use super::tally::Counted;
 use super::terms::{Term, recipient_forms, remove};
 use super::verb::{Progress, Verb};
+use crate::receipts::PARKED_FOR;
 use crate::{Purged, Retention, transition};
 
 /// Messages looked at in one bite, for contents and for records each.
@@ -68,6 +69,7 @@ impl Verb for Purge {
         }
         purged.more |= self.keys(ledger, &mut purged)?;
         purged.more |= self.quarantined(ledger, &mut purged)?;
+        purged.more |= self.parked(ledger, &mut purged)?;
         vacuum(&ledger.db)?;
         Ok(Progress::Done((purged, places)))
     }
@@ -222,6 +224,22 @@ impl Purge {
         purged.quarantined += taken;
         Ok(taken == BODIES)
     }
+
+    /// Receipts that nobody came for.
+    fn parked(&self, ledger: &mut Ledger, purged: &mut Purged) -> Result<bool, Failure> {
+        let span = i64::try_from(PARKED_FOR.as_millis()).unwrap_or(i64::MAX);
+        // They are numbered as they came.
+        let taken = ledger
+            .db
+            .prepare_cached(
+                "DELETE FROM parked_receipt WHERE received_at <= ?1 AND seq IN \
+                 (SELECT seq FROM parked_receipt ORDER BY seq LIMIT ?2)",
+            )?
+            .execute((self.now.as_millis().saturating_sub(span), LOOKED_AT as i64))?;
+        ledger.parked -= taken;
+        purged.receipts += taken;
+        Ok(taken == LOOKED_AT)
+    }
 }
 
 /// Gives free pages back: one for each row that the statement is asked for.
@@ -249,6 +267,9 @@ fn take_content(db: &Connection, id: i64, last_attempt: Option<i64>) -> Result<(
     db.prepare_cached("UPDATE message SET recipients = NULL, original = NULL, content = NULL WHERE id = ?1")?
         .execute([id])?;
     db.prepare_cached("UPDATE delivery SET flags = flags | 8, remaining = NULL WHERE id = ?1")?
+        .execute([id])?;
+    // What differed by recipient alone becomes one.
+    db.prepare_cached("UPDATE OR REPLACE receipt SET recipient = '', words = NULL WHERE message = ?1")?
         .execute([id])?;
     let mut next = last_attempt;
     while let Some(seq) = next {
@@ -287,6 +308,11 @@ fn take_record(
     terms.extend(contact.as_deref().map(|contact| (Term::Contact, contact)));
     terms.extend(forms.iter().map(|form| (Term::Recipient, form.as_str())));
     remove(db, id, &terms)?;
+    let present: Option<String> = db
+        .prepare_cached("SELECT reference FROM delivery WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))?;
+    let each = present.iter().flat_map(|text| text.lines());
+    remove(db, id, &each.map(|reference| (Term::Reference, reference)).collect::<Vec<_>>())?;
     let mut next = last_attempt;
     while let Some(seq) = next {
         let (previous, reference): (Option<i64>, Option<String>) = db
@@ -299,6 +325,7 @@ fn take_record(
     }
     for sql in [
         "DELETE FROM event WHERE message = ?1",
+        "DELETE FROM receipt WHERE message = ?1",
         "DELETE FROM straggler WHERE kind = 1 AND message = ?1",
         "DELETE FROM delivery WHERE id = ?1",
         "DELETE FROM message WHERE id = ?1",

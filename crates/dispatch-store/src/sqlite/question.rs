@@ -8,10 +8,11 @@ use rusqlite::OptionalExtension as _;
 use super::admit::external_prefix;
 use super::claim::next_later;
 use super::content::{self, channel_of};
-use super::delivery::{self, RawDelivery, is_possible_double, references_of, select_delivery};
+use super::delivery::{self, RawDelivery, is_among, is_possible_double, references_of, select_delivery};
 use super::error::{Failure, unreadable};
 use super::ledger::event_kind;
 use super::reader::Reader;
+use super::receipt;
 use super::scan::Scan;
 use super::suspend::join;
 use super::tally::QUARANTINED;
@@ -60,6 +61,7 @@ impl Reader {
         let Some(stored) = delivery::load(&self.db, &mut self.names, id)? else { return Ok(None) };
         let message = content::load(&self.db, &mut self.names, id.as_i64())?;
         let attempts = self.attempts(stored.last_attempt)?;
+        let receipts = if stored.heard { receipt::load(&self.db, &mut self.names, id)? } else { Vec::new() };
         let mut events = self.events(id)?;
         transition::insert_plan(&mut events, &stored.delivery.plan, stored.planned_at);
         Ok(Some(MessageView {
@@ -67,6 +69,7 @@ impl Reader {
             content_purged: stored.purged,
             delivery: stored.delivery,
             attempts,
+            receipts,
             events,
         }))
     }
@@ -295,8 +298,10 @@ impl Reader {
                 by_state.insert(state.as_str().to_owned(), n);
             }
         }
+        let parked_receipts = receipt::parked(&self.db)? as u64;
         let space = self.shared.space.lock();
-        Ok(StoreStats { by_state, quarantined, bytes: space.size(), disk_free: space.free() })
+        let (bytes, disk_free) = (space.size(), space.free());
+        Ok(StoreStats { by_state, quarantined, parked_receipts, bytes, disk_free })
     }
 
     pub(super) fn lanes(&mut self) -> Result<Vec<LaneCount>, Failure> {
@@ -357,9 +362,4 @@ impl Reader {
         records.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(records)
     }
-}
-
-/// Whether a reference is one of those that stand in a column.
-fn is_among(references: Option<&str>, reference: &str) -> bool {
-    references.is_some_and(|text| text.lines().any(|one| one == reference))
 }

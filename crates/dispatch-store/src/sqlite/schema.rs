@@ -19,7 +19,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6473_7063;
 
 /// Each step takes the schema one version further, in a transaction of its own. A released one is
 /// never edited.
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 2] = [FIRST, CALLBACKS];
 
 /// The newest schema this program knows.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -127,6 +127,39 @@ CREATE TABLE straggler(
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Receipts by message, and those whose message is not known yet; what is secret to this installation.
+const CALLBACKS: &str = "
+CREATE TABLE secret(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt(
+    message INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    backend INTEGER NOT NULL,
+    reference TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    at INTEGER,
+    code TEXT,
+    words TEXT,
+    PRIMARY KEY(message, generation, backend, reference, recipient, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE parked_receipt(
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL,
+    backend INTEGER NOT NULL,
+    reference TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    at INTEGER,
+    code TEXT,
+    words TEXT,
+    UNIQUE(place, recipient, state)
+) STRICT;
+";
+
 /// Brings the schema of an open connection from `version` to the newest.
 pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
     for (step, target) in STEPS.iter().zip(1i64..).skip(usize::try_from(version).unwrap_or(0)) {
@@ -151,10 +184,13 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
         ("tally", "rowid"),
         ("waiting", "rowid"),
         ("lane_waiting", "rowid"),
+        ("parked_receipt", "rowid"),
+        ("receipt", "message"),
         ("dedupe", "key"),
         ("term", "hash"),
         ("meta", "key"),
         ("lane_record", "lane"),
+        ("secret", "name"),
     ] {
         // One by one: both ends in one question would be a walk over the whole table.
         for end in ["min", "max"] {

@@ -135,22 +135,56 @@ impl Indexed {
         Ok(())
     }
 
+    /// Whether all attempts up to this one can be found; takes a bite of what is missing where not.
+    pub(super) fn reaches(&mut self, db: &Connection, attempt: i64) -> Result<bool, Failure> {
+        if self.batch.attempt < attempt {
+            match self.batch.written {
+                Some(_) => self.bite(db)?,
+                // Not closed when it comes up short: a batch for each receipt would be as dear as no batch.
+                None => drop(self.read_on(db)?),
+            }
+        }
+        Ok(self.batch.attempt >= attempt)
+    }
+
+    /// Messages that may have this reference, newest first.
+    pub(super) fn referred(&self, db: &Connection, reference: &str) -> Result<Vec<i64>, Failure> {
+        let number = Term::Reference.number(reference);
+        let mut found: Vec<i64> = db
+            .prepare_cached("SELECT message FROM term WHERE hash = ?1 ORDER BY message DESC LIMIT 100")?
+            .query_map([number], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        found.extend(self.batch.terms.iter().filter(|(term, _)| *term == number).map(|(_, message)| message));
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        Ok(found)
+    }
+
     fn gather(&mut self, db: &Connection) -> Result<(), Failure> {
+        if self.read_on(db)? < BITE {
+            // These are all there are, whatever was estimated.
+            self.lag = self.batch.messages as u64;
+            self.close();
+        }
+        Ok(())
+    }
+
+    /// Reads on, and closes the batch when it is full; how much was read.
+    fn read_on(&mut self, db: &Connection) -> Result<usize, Failure> {
         let mut terms = std::mem::take(&mut self.batch.terms);
         let messages = self.read_messages(db, &mut terms)?;
         let attempts = self.read_attempts(db, &mut terms)?;
         self.batch.messages += messages;
-        let short = messages.max(attempts) < BITE;
-        if short {
-            // These are all there are, whatever was estimated.
-            self.lag = self.batch.messages as u64;
-        }
-        if short || self.batch.messages >= BATCH || terms.len() >= 8 * BATCH {
-            terms.sort_unstable();
-            self.batch.written = Some(0);
-        }
         self.batch.terms = terms;
-        Ok(())
+        if self.batch.messages >= BATCH || self.batch.terms.len() >= 8 * BATCH {
+            self.close();
+        }
+        Ok(messages.max(attempts))
+    }
+
+    fn close(&mut self) {
+        self.batch.terms.sort_unstable();
+        self.batch.written = Some(0);
     }
 
     fn read_messages(&mut self, db: &Connection, terms: &mut Vec<(i64, i64)>) -> Result<usize, Failure> {

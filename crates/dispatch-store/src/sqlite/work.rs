@@ -5,8 +5,10 @@ use rusqlite::OptionalExtension as _;
 
 use super::delivery::references_text;
 use super::error::Failure;
+use super::hear;
 use super::ledger::Ledger;
 use super::names::Kind;
+use super::receipt;
 use super::tally::Counted;
 use super::verb::{Progress, Verb};
 use crate::transition;
@@ -118,7 +120,7 @@ impl Verb for Settle {
         let called_off = stored.called_off.take();
         let (delivery, event) =
             transition::settled(&stored.delivery, &self.settlement, called_off.as_deref());
-        let references = references_text(transition::references(&self.settlement));
+        let references = references_text(transition::answered(&self.settlement).1);
         stored.delivery = delivery;
         match &self.record {
             Some((record, exchanges)) => {
@@ -141,11 +143,13 @@ impl Verb for Settle {
             }
             // There is no attempt to find it by.
             None => {
-                for reference in transition::references(&self.settlement) {
+                for reference in transition::answered(&self.settlement).1 {
                     super::terms::insert_reference(&ledger.db, reference, lease.message)?;
                 }
             }
         }
+        let (backend, references) = transition::answered(&self.settlement);
+        hear::settled(ledger, &mut stored, backend, references)?;
         ledger.save(&stored)?;
         if let Some(event) = event {
             ledger.event(lease.message, &event)?;
@@ -243,6 +247,7 @@ impl Verb for Recover {
             };
             let called_off = stored.called_off.take();
             let event = transition::recover(&mut stored.delivery, called_off.as_deref(), self.now);
+            receipt::hear(ledger, &mut stored, self.now)?;
             ledger.save(&stored)?;
             ledger.event(stored.delivery.message, &event)?;
         }

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use dispatch_admin::{AdminListener, Control};
 use dispatch_config::{Inputs, Loaded};
 use dispatch_egress::NetworkEgress;
-use dispatch_engine::{Engine, EngineConfig, EngineDeps};
-use dispatch_ingress::{Gate, Ingress, Origin};
+use dispatch_engine::{CALLBACK_KEY_LEN, Engine, EngineConfig, EngineDeps};
+use dispatch_ingress::{Callbacks, Gate, Ingress, Origin};
 use dispatch_model::Clock;
 use dispatch_store::{SqliteStore, Store};
 use tokio_util::sync::CancellationToken;
@@ -55,10 +55,6 @@ impl Daemon {
         let config = &loaded.config;
         let metrics = supervisor::metrics()?;
         let host = plugin_host(config)?;
-        let built = crate::setup::build(&loaded, &host, 1).await.map_err(|problems| {
-            configuration::print(&problems);
-            Failure::Config(configuration::summary(&problems))
-        })?;
         let ingress_config = parts::ingress_config(&loaded).map_err(|problems| {
             configuration::print(&problems);
             Failure::Config(configuration::summary(&problems))
@@ -67,6 +63,12 @@ impl Daemon {
         let webhooks = listeners::bind(&config.server.listen)?;
         let inherited = !webhooks.is_empty() && webhooks.iter().all(|bound| bound.inherited);
         let store = open_store(config, inherited).await?;
+        let callback_key = callback_key(&*store).await?;
+        let built =
+            crate::setup::build(&loaded, &host, 1, Some(&callback_key)).await.map_err(|problems| {
+                configuration::print(&problems);
+                Failure::Config(configuration::summary(&problems))
+            })?;
         let doors = parts::admin_doors(config)?;
 
         let egress = NetworkEgress::new(parts::egress_config(config), Arc::clone(&clock))
@@ -82,12 +84,14 @@ impl Daemon {
         .await
         .map_err(|error| Failure::Store(error.to_string()))?;
         let handoff = Arc::new(handoff::ToEngine(Arc::clone(&engine)));
-        let ingress = Ingress::new(ingress_config, Arc::clone(&store), handoff, Arc::clone(&clock));
+        let callbacks: Arc<dyn Callbacks> = Arc::<handoff::ToEngine>::clone(&handoff);
+        let ingress =
+            Ingress::new(ingress_config, Arc::clone(&store), handoff, callbacks, Arc::clone(&clock));
 
         let drain = config.server.drain;
         let names = webhooks.iter().map(|bound| bound.name.clone()).collect();
         let supervisor = DaemonSupervisor::new(
-            supervisor::Parts { inputs, loaded, rows: built.rows, listening: names },
+            supervisor::Parts { inputs, loaded, rows: built.rows, listening: names, callback_key },
             host,
             Arc::clone(&engine),
             ingress.clone(),
@@ -169,4 +173,11 @@ async fn open_store(config: &dispatch_config::Config, inherited: bool) -> Result
             .map_err(|error| Failure::Store(format!("opening the store: {error}")))?
     };
     Ok(Arc::new(opened.map_err(store_failure)?))
+}
+
+/// The key of this installation's callback URLs: made at the first start, and kept with the store, so that a backup
+/// has it too.
+async fn callback_key(store: &dyn Store) -> Result<Vec<u8>, Failure> {
+    let fresh: [u8; CALLBACK_KEY_LEN] = rand::random();
+    store.secret("callbacks", fresh.to_vec()).await.map_err(|error| Failure::Store(error.to_string()))
 }

@@ -36,12 +36,14 @@ pub(crate) struct Parts {
     pub(crate) loaded: Loaded,
     pub(crate) rows: Vec<BackendRow>,
     pub(crate) listening: Vec<String>,
+    pub(crate) callback_key: Vec<u8>,
 }
 
 /// The daemon's own knowledge.
 pub(crate) struct DaemonSupervisor {
     inputs: Inputs,
     listening: Vec<String>,
+    callback_key: Vec<u8>,
     host: Arc<PluginHost>,
     engine: Arc<Engine>,
     ingress: Ingress,
@@ -76,6 +78,7 @@ impl DaemonSupervisor {
         Arc::new(Self {
             inputs: parts.inputs,
             listening: parts.listening,
+            callback_key: parts.callback_key,
             host,
             engine,
             ingress,
@@ -144,7 +147,7 @@ impl DaemonSupervisor {
             .map_err(|_| Vec::new())
             .and_then(|loaded| loaded)?;
         let generation = self.state.lock().generation + 1;
-        let built = setup::build(&loaded, &self.host, generation).await?;
+        let built = setup::build(&loaded, &self.host, generation, Some(&self.callback_key)).await?;
         let ingress = parts::ingress_config(&loaded)?;
         let mut warnings: Vec<String> = loaded.warnings.iter().map(|warning| warning.render(false)).collect();
         warnings.extend(self.needs_restart(&loaded));

@@ -17,7 +17,7 @@ pub(super) async fn check(place: &Place) -> Result<(), Failure> {
     };
     let host = daemon::plugin_host(&loaded.config)?;
     let mut problems = Vec::new();
-    let backends = match setup::build(&loaded, &host, 0).await {
+    let backends = match setup::build(&loaded, &host, 0, None).await {
         Ok(built) => built.rows.len(),
         Err(found) => {
             problems.extend(found);

@@ -31,7 +31,7 @@ pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Fai
     let message = Message { id: MessageId::first_at(clock.now()), submission };
 
     let host = daemon::plugin_host(&loaded.config)?;
-    let built = setup::build(&loaded, &host, 0).await.map_err(|problems| {
+    let built = setup::build(&loaded, &host, 0, None).await.map_err(|problems| {
         configuration::print(&problems);
         Failure::Config(configuration::summary(&problems))
     })?;

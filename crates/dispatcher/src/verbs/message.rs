@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use dispatch_admin::ApiRequest;
-use dispatch_model::{AttemptRecord, Content, DeliveryState, Timestamp};
+use dispatch_model::{AttemptRecord, Content, DeliveryState, HeardReceipt, Timestamp};
 use dispatch_store::{MessageView, TimelineEvent};
 
 use super::{Place, outcome, replay};
@@ -90,6 +90,7 @@ fn timeline(view: &MessageView) -> Vec<(Timestamp, String)> {
     let mut lines = vec![admitted];
     lines.extend(view.events.iter().map(event));
     lines.extend(view.attempts.iter().flat_map(attempt));
+    lines.extend(view.receipts.iter().map(|heard| receipt(heard, view)));
     lines.sort_by_key(|(at, _)| *at);
     lines
 }
@@ -117,6 +118,23 @@ fn attempt(attempt: &AttemptRecord) -> Vec<(Timestamp, String)> {
     }
     let _ = write!(ended, "  [{took}]");
     vec![(attempt.started_at, began), (attempt.ended_at, ended)]
+}
+
+fn receipt(heard: &HeardReceipt, view: &MessageView) -> (Timestamp, String) {
+    let said = &heard.receipt;
+    let mut line = format!("{:<12} {} says of {}", said.state.as_str(), heard.backend, said.reference);
+    if let Some(recipient) = &said.recipient {
+        let _ = write!(line, " to {recipient}");
+    }
+    if let Some(reason) = &said.reason {
+        let _ = write!(line, ": {reason}");
+    }
+    if heard.generation != view.delivery.generation {
+        line.push_str(" (before the redrive)");
+    } else if !view.delivery.references.contains(&said.reference) {
+        line.push_str(" (not what was answered for this message: of another attempt)");
+    }
+    (heard.received_at, line)
 }
 
 fn when_in_line(at: Timestamp) -> String {

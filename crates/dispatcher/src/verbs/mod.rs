@@ -1,6 +1,7 @@
 //! One file for each verb, or for those that share a shape.
 
 mod action;
+mod callbacks;
 mod check;
 mod explain;
 mod list;
@@ -57,6 +58,7 @@ async fn asked(place: Place, verb: Verb) -> Result<(), Failure> {
         Verb::Reload => orders::reload(&place).await,
         Verb::Quarantine(args) => quarantine::quarantine(&place, &args).await,
         Verb::Backends => status::backends(&place).await,
+        Verb::Callbacks => callbacks::callbacks(&place).await,
         Verb::Status => status::status(&place).await,
         Verb::Plugin(verb) => plugin::execute(&place, verb).await,
         Verb::Run(_) | Verb::Completions(_) => unreachable!("done without a runtime of one thread"),

@@ -32,7 +32,7 @@ pub(super) async fn replay(place: &Place, view: &MessageView) -> Result<(), Fail
     }
     let loaded = configuration::load(&configuration::inputs(&place.config, BTreeMap::new()))?;
     let host = daemon::plugin_host(&loaded.config)?;
-    let built = setup::build(&loaded, &host, 0).await.map_err(|problems| {
+    let built = setup::build(&loaded, &host, 0, None).await.map_err(|problems| {
         configuration::print(&problems);
         Failure::Config(configuration::summary(&problems))
     })?;

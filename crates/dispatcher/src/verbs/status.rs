@@ -57,6 +57,13 @@ fn text(report: &StatusReport, now: Timestamp) -> String {
     if report.store.quarantined > 0 {
         let _ = writeln!(text, "quarantined  {}: see `dispatcher quarantine`", report.store.quarantined);
     }
+    if report.store.parked_receipts > 0 {
+        let _ = writeln!(
+            text,
+            "receipts     {} for messages that are not known here",
+            report.store.parked_receipts
+        );
+    }
     let (used, free) = (mib(report.store.bytes), mib(report.store.disk_free));
     let _ = writeln!(text, "store        {used} MiB, {free} MiB free on the disk");
     for (what, since) in &report.suspensions {
