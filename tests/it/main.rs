@@ -3,6 +3,7 @@
 //! Each test has a folder, ports, a key and a daemon of its own, so that all run at once. A daemon
 //! that reports an error or leaves without the test saying so fails that test (`dispatch-testkit`).
 
+mod authors;
 mod backup;
 mod crash;
 mod drain;

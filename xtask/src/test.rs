@@ -9,7 +9,8 @@ use crate::counterparts;
 /// The flags of `test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Leave out the tests against servers written by others (aiosmtpd, Prism), and install none
+    /// Leave out the tests that need others' servers (aiosmtpd, Prism) or the registries of three languages, and install
+    /// nothing
     #[arg(long)]
     fast: bool,
     /// Only tests whose name contains this
@@ -78,7 +79,9 @@ impl Report {
             println!("  {word:<7}{name:<22}{:>7.1} s", took.as_secs_f64());
         }
         if fast {
-            println!("  left out: tests against aiosmtpd and Prism (--fast)");
+            println!(
+                "  left out: tests against aiosmtpd and Prism, and those that build new plugins (--fast)"
+            );
         }
         let failed = self.parts.into_iter().find_map(|(name, _, error)| Some(error?.context(name)));
         failed.map_or(Ok(()), Err)

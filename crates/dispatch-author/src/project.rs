@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::toolchain::{javascript, python, rust};
 use crate::{AuthorError, Language};
@@ -89,6 +90,17 @@ impl Project {
         Ok(out)
     }
 
+    /// Whether the component is older than anything it may be made of, or is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn is_stale(&self) -> Result<bool, AuthorError> {
+        match fs::metadata(self.component()).and_then(|data| data.modified()) {
+            Ok(built) => changed_after(&self.folder, built),
+            Err(_) => Ok(true),
+        }
+    }
+
     /// Runs the tests in its source, natively.
     ///
     /// # Errors
@@ -100,6 +112,28 @@ impl Project {
             Language::Python => python::test(&self.folder, say),
         }
     }
+}
+
+/// What tools make: nothing that a component is made of.
+const MADE: [&str; 7] = ["dist", "target", "node_modules", ".venv", "bindings", "__pycache__", ".git"];
+
+fn changed_after(folder: &Path, built: SystemTime) -> Result<bool, AuthorError> {
+    for entry in fs::read_dir(folder).map_err(AuthorError::io(folder))? {
+        let path = entry.map_err(AuthorError::io(folder))?.path();
+        if MADE.iter().any(|made| path.ends_with(made)) {
+            continue;
+        }
+        let data = fs::metadata(&path).map_err(AuthorError::io(&path))?;
+        let changed = if data.is_dir() {
+            changed_after(&path, built)?
+        } else {
+            data.modified().map_err(AuthorError::io(&path))? > built
+        };
+        if changed {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -117,6 +151,28 @@ mod tests {
             assert_eq!(project.language(), language);
             assert!(project.component().ends_with("acme/dist/acme.wasm"), "{:?}", project.component());
         }
+    }
+
+    #[test]
+    fn a_component_grows_old_with_its_source() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("acme");
+        let template = Template::new("acme", Language::Python, Channel::Sms).expect("a name");
+        template.write(&folder).expect("written");
+        let project = Project::open(&folder).expect("a project");
+        assert!(project.is_stale().expect("readable"), "there is none");
+        fs::create_dir(folder.join("dist")).expect("a folder");
+        fs::write(project.component(), "").expect("a file");
+        assert!(!project.is_stale().expect("readable"));
+        let later = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+        let touch = |name: &str| {
+            let file = fs::File::options().append(true).create(true).open(folder.join(name)).expect("a file");
+            file.set_modified(later).expect("a time");
+        };
+        touch("dist/more");
+        assert!(!project.is_stale().expect("readable"), "what was made is no source");
+        touch("plugin.py");
+        assert!(project.is_stale().expect("readable"));
     }
 
     #[test]

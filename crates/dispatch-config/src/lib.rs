@@ -54,6 +54,7 @@ pub use section::{
     Network, Overlay, Plugin, PluginHost, Rate, Relay, RelayTls, ResolvedSecret, Retention, Route, RouteTest,
     SecretFrom, Server, Source, Store,
 };
+pub use settings::settings_from_toml;
 pub use watch::watched_files;
 
 /// What a configuration is made from.

@@ -1,6 +1,7 @@
 //! A plugin's settings: as JSON, and from texts.
 
 use serde_json::{Map, Value as Json};
+use toml::Value as Toml;
 
 use crate::node::{Node, Value};
 
@@ -28,6 +29,30 @@ pub(crate) fn value(node: &Node) -> Json {
     }
 }
 
+/// Settings in a TOML file of their own, as they would stand under `settings`, as the JSON that plugins get.
+///
+/// # Errors
+/// It is no TOML, or has a date in it, which JSON has not.
+pub fn settings_from_toml(text: &str) -> Result<Map<String, Json>, String> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    table.into_iter().map(|(key, value)| Ok((key, json(value)?))).collect()
+}
+
+fn json(value: Toml) -> Result<Json, String> {
+    Ok(match value {
+        Toml::String(text) => text.into(),
+        Toml::Integer(number) => number.into(),
+        Toml::Float(number) => number.into(),
+        Toml::Boolean(flag) => flag.into(),
+        Toml::Datetime(date) => return Err(format!("{date} is a date: write it in quotes")),
+        Toml::Array(items) => items.into_iter().map(json).collect::<Result<_, _>>()?,
+        Toml::Table(table) => {
+            let members = table.into_iter().map(|(key, value)| Ok((key, json(value)?)));
+            Json::Object(members.collect::<Result<_, String>>()?)
+        }
+    })
+}
+
 /// A setting from where everything is text (a CSV, the environment). It has no shape here, so its type
 /// is that of the value it is laid over. Where there is none, it stays text but for `true` and
 /// `false`: `5512345678` is a phone number more often than a count.
@@ -38,5 +63,22 @@ pub(crate) fn from_text(text: &str, laid_over: Option<&Node>) -> Value {
         Some(Value::Float(_)) => text.parse().map_or_else(|_| as_text(), Value::Float),
         Some(Value::Text(_)) => as_text(),
         _ => text.parse().map_or_else(|_| as_text(), Value::Flag),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_becomes_json() {
+        let text = "from = \"+52\"\nretries = 3\n[headers]\nx-a = [true, 1.5]\n";
+        let settings = settings_from_toml(text).expect("settings");
+        let expected = serde_json::json!({ "from": "+52", "retries": 3, "headers": { "x-a": [true, 1.5] } });
+        assert_eq!(Json::Object(settings), expected);
+        assert!(
+            settings_from_toml("since = 2026-11-22\n").expect_err("a date").contains("write it in quotes")
+        );
+        assert!(settings_from_toml("from = +52").is_err());
     }
 }

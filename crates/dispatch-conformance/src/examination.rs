@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dispatch_engine::{Backend, Grants};
-use dispatch_model::{Asks, Fault, Secret};
+use dispatch_model::{Asks, Fault, Secret, SettingProblem};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
+use crate::promise::{ENDS, SAME, TIME};
 use crate::report::{Check, Report};
 use crate::{canary, message, questions, settings, walk};
 
@@ -17,8 +18,10 @@ pub struct Subject<'a> {
     pub plugin: &'a dyn Backend,
     /// Settings it should accept, as JSON.
     pub settings: &'a str,
+    /// What the plugin's schema alone finds wrong with settings.
+    pub schema: &'a (dyn Fn(&str) -> Vec<SettingProblem> + Sync),
     /// The lines that the plugin has logged since the last time.
-    pub log: &'a dyn Fn() -> Vec<String>,
+    pub log: &'a (dyn Fn() -> Vec<String> + Sync),
 }
 
 /// How much is done.
@@ -39,19 +42,20 @@ impl Default for Effort {
 /// Looks at everything.
 pub async fn examine(subject: &Subject<'_>, effort: Effort) -> Report {
     let mut rng = SmallRng::seed_from_u64(effort.seed);
-    let mut meter = Meter::default();
-    let mut checks = vec![settings::description(subject)];
-    let asks = settings::examine(subject, effort, &mut rng, &mut checks, &mut meter).await;
+    let mut book = Book::default();
+    settings::description(subject, &mut book);
+    let asks = settings::examine(subject, effort, &mut rng, &mut book).await;
     // Settings that are refused leave nothing to deliver by.
     if let Some(asks) = asks {
         let desk = Desk { subject, asks: &asks, grants: grants(subject, &asks) };
         let messages = message::all(subject.plugin.description(), effort.cases, &mut rng);
-        walk::examine(&desk, &messages, &mut rng, &mut checks, &mut meter).await;
-        questions::examine(&desk, effort, &mut rng, &mut checks, &mut meter).await;
-        canary::examine(&desk, &messages, &mut checks, &mut meter).await;
+        walk::examine(&desk, &messages, &mut rng, &mut book).await;
+        questions::examine(&desk, effort, &mut rng, &mut book).await;
+        canary::examine(&desk, &messages, &mut book).await;
     }
-    let slowest_us = u64::try_from(meter.slowest.as_micros()).unwrap_or(u64::MAX);
-    Report { seed: effort.seed, calls: meter.calls, slowest_us, checks }
+    let slowest_us = u64::try_from(book.slowest.as_micros()).unwrap_or(u64::MAX);
+    let checks = book.checks.into_iter().filter(|check| check.tried > 0).collect();
+    Report { seed: effort.seed, calls: book.calls, slowest_us, checks }
 }
 
 /// What the checks work with.
@@ -74,44 +78,83 @@ fn grants(subject: &Subject<'_>, asks: &Asks) -> Grants {
     Grants { owner: "examination".to_owned(), hosts: asks.hosts.clone(), secrets, ..Grants::default() }
 }
 
-/// Calls and the time they take.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
+/// The checks under way, the calls and the time they take.
+#[derive(Debug)]
+pub(crate) struct Book {
+    checks: Vec<Check>,
     calls: u64,
     slowest: Duration,
+    faults: u64,
 }
 
-impl Meter {
-    /// Makes a call twice: the same input gives the same output, or the second half of the pair says what was different.
-    pub(crate) async fn twice<T, F>(&mut self, mut call: impl FnMut() -> F) -> (Result<T, Fault>, bool)
-    where
-        F: Future<Output = Result<T, Fault>>,
-        T: PartialEq,
-    {
-        let first = self.once(call()).await;
-        let second = self.once(call()).await;
-        let same = match (&first, &second) {
-            (Ok(first), Ok(second)) => first == second,
-            (Err(first), Err(second)) => first.kind() == second.kind(),
-            _ => false,
-        };
-        (first, same)
+/// Faults after which no more is tried: the story is told, and each may have cost a quarter of a second.
+const FAULTS_MAX: u64 = 20;
+
+impl Default for Book {
+    fn default() -> Self {
+        let checks = crate::promise::ALL.into_iter().map(Check::new).collect();
+        Self { checks, calls: 0, slowest: Duration::ZERO, faults: 0 }
+    }
+}
+
+impl Book {
+    /// The check of this promise.
+    pub(crate) fn check(&mut self, name: &'static str) -> &mut Check {
+        let index = self.checks.iter().position(|check| check.name == name);
+        &mut self.checks[index.expect("each promise has its check")]
     }
 
-    pub(crate) async fn once<T>(&mut self, call: impl Future<Output = T>) -> T {
+    /// Puts a promise to the test: `what` says what is wrong, where something is.
+    pub(crate) fn hold(
+        &mut self,
+        name: &'static str,
+        right: bool,
+        input: &str,
+        what: impl FnOnce() -> String,
+    ) {
+        self.check(name).hold(right, input, what);
+    }
+
+    /// Whether enough has gone wrong.
+    pub(crate) fn is_full(&self) -> bool {
+        self.faults >= FAULTS_MAX
+    }
+
+    /// Makes a call. None where the host had to end it, which is told.
+    pub(crate) async fn once<T>(
+        &mut self,
+        function: &str,
+        input: &str,
+        call: impl Future<Output = Result<T, Fault>>,
+    ) -> Option<T> {
         let began = Instant::now();
         let result = call.await;
         self.calls += 1;
         self.slowest = self.slowest.max(began.elapsed());
+        self.faults += u64::from(result.is_err());
+        let late = matches!(result, Err(Fault::Deadline { .. }));
+        self.check(TIME).tried();
+        self.check(ENDS).tried();
         result
+            .inspect_err(|fault| {
+                self.check(if late { TIME } else { ENDS }).broken(input, format!("{function}: {fault}"));
+            })
+            .ok()
     }
-}
 
-/// The check of this name among those that are under way.
-pub(crate) fn check_of<'a>(checks: &'a mut Vec<Check>, name: &'static str) -> &'a mut Check {
-    let index = checks.iter().position(|check| check.name == name).unwrap_or_else(|| {
-        checks.push(Check::new(name));
-        checks.len() - 1
-    });
-    &mut checks[index]
+    /// Makes a call twice: the same input gives the same output.
+    pub(crate) async fn twice<T: PartialEq, F>(
+        &mut self,
+        function: &str,
+        input: &str,
+        mut call: impl FnMut() -> F,
+    ) -> Option<T>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let first = self.once(function, input, call()).await;
+        let second = self.once(function, input, call()).await;
+        self.hold(SAME, first == second, input, || format!("two calls of {function} gave two results"));
+        first
+    }
 }

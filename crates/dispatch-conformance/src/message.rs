@@ -70,12 +70,14 @@ fn number(e164: &str) -> PhoneNumber {
     PhoneNumber { original: e164.to_owned(), e164: Some(e164.to_owned()) }
 }
 
-/// The messages of an examination: for each channel an honest one, one with everything, and made-up ones.
+/// The messages of an examination: for each channel an honest one, one with everything, the largest that senders make,
+/// and made-up ones.
 pub(crate) fn all(description: &Description, cases: u32, rng: &mut SmallRng) -> Vec<Message> {
     let mut messages = Vec::new();
     for channel in &description.channels {
         messages.push(sample(*channel));
         messages.push(rich(*channel, description.limits.media));
+        messages.push(huge(*channel));
         messages.extend((0..cases).map(|_| made_up(*channel, description.limits.media, rng)));
     }
     messages
@@ -99,6 +101,19 @@ fn rich(channel: Channel, media: MediaSupport) -> Message {
         message.submission.attachments = vec![attachment("factura.pdf", media), attachment("ñ 1.png", media)];
     }
     message.submission.extra.insert("conversationProviderId".to_owned(), json!("p1"));
+    message
+}
+
+/// A text that nobody means, and a mail as editors for newsletters make them.
+fn huge(channel: Channel) -> Message {
+    let mut message = sample(channel);
+    match &mut message.submission.content {
+        Content::Sms(sms) => sms.text = "¿Ñ? 👋🏽 ".repeat(5_000),
+        Content::Email(mail) => {
+            let row = "<tr><td style=\"color:#333\"><a href=\"https://example.com/?a=1&amp;b=2\">Añb &euro;</a></td></tr>\n";
+            mail.html = format!("<html><body><table>{}</table></body></html>", row.repeat(10_000));
+        }
+    }
     message
 }
 
@@ -172,6 +187,17 @@ pub(crate) fn context(settings: &str, number: u32) -> Context {
         number,
         idempotency_key: "0q3f5v7k9x2mb-1".to_owned(),
         callback_url: Some("https://hooks.example.com/callbacks/x/0q3f5v7k9x2mb-1".to_owned()),
+    }
+}
+
+/// The same, now and then as a call that comes late, or again, or without a place for callbacks.
+pub(crate) fn contexts(settings: &str, index: usize) -> Context {
+    let usual = context(settings, 1);
+    match index % 5 {
+        1 => Context { number: 7, callback_url: None, ..usual },
+        2 => Context { deadline: Timestamp::from_millis(0), ..usual },
+        3 => Context { idempotency_key: "z".repeat(36), number: u32::MAX, ..usual },
+        _ => usual,
     }
 }
 

@@ -1,125 +1,139 @@
-//! Callbacks that nobody signed, and lookups with every kind of answer.
+//! Callbacks that nobody signed, and lookups, with every kind of answer.
 
 use std::collections::HashSet;
 
-use dispatch_model::{Ask, Channel, Effect, LookupQuery, LookupStep, ReceiveStep};
+use dispatch_model::{Ask, Callback, Channel, Context, Effect, LookupQuery, LookupStep, ReceiveStep, Reply};
 use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom as _;
 
-use crate::examination::{Desk, Effort, Meter, check_of};
+use crate::examination::{Book, Desk, Effort};
 use crate::message::{self, context};
-use crate::reply;
-use crate::report::Check;
-use crate::walk::{ENDS, SAME};
+use crate::promise::{ANSWERS, FEATURES, QUESTIONS};
+use crate::reply::{self, Answer};
+use crate::walk;
 
+/// Steps of a question; the contract names the number.
 const STEPS_MAX: usize = 8;
-const QUESTIONS: &str = "a question delivers nothing";
-const REFUSES: &str = "without the feature, it is refused";
-const LOOKUPS: &str = "every lookup ends within 8 steps";
+/// Callbacks whose asks meet every kind of answer; those of the others meet one.
+const THOROUGH: usize = 4;
 
-pub(crate) async fn examine(
-    desk: &Desk<'_>,
-    effort: Effort,
-    rng: &mut SmallRng,
-    checks: &mut Vec<Check>,
-    meter: &mut Meter,
-) {
+pub(crate) async fn examine(desk: &Desk<'_>, effort: Effort, rng: &mut SmallRng, book: &mut Book) {
+    let mut thorough = THOROUGH;
     for _ in 0..effort.cases {
-        let callback = message::callback(rng);
-        receive(desk, &callback, checks, meter).await;
+        if book.is_full() {
+            return;
+        }
+        receive(desk, &message::callback(rng), &mut thorough, rng, book).await;
     }
     for channel in &desk.subject.plugin.description().channels {
-        lookup(desk, *channel, checks, meter).await;
+        lookup(desk, *channel, rng, book).await;
     }
 }
 
 async fn receive(
     desk: &Desk<'_>,
-    callback: &dispatch_model::Callback,
-    checks: &mut Vec<Check>,
-    meter: &mut Meter,
+    callback: &Callback,
+    thorough: &mut usize,
+    rng: &mut SmallRng,
+    book: &mut Book,
 ) {
     let plugin = desk.subject.plugin;
     let context = context(desk.subject.settings, 1);
     let start: String = callback.body.to_text().chars().take(80).collect();
     let input = format!("callback {} {start}", callback.method);
-    let (step, same) = meter.twice(|| plugin.receive(&context, callback, &desk.grants)).await;
-    check_of(checks, SAME).hold(same, &input, || "receive gave two results".to_owned());
-    let check = check_of(checks, ENDS);
-    check.tried();
+    let step = book.twice("receive", &input, || plugin.receive(&context, callback, &desk.grants)).await;
+    let receives = plugin.description().receives;
     match step {
-        Err(fault) => check.broken(input, format!("receive: {fault}")),
-        Ok(ReceiveStep::Ask(ask)) => {
-            question(&ask, &input, checks);
-            for answer in reply::all(&ask.action) {
-                let step = meter
-                    .once(plugin.on_receive_reply(&context, &ask.state, &answer.reply, &desk.grants))
-                    .await;
-                let input = format!("{input}; then {}", answer.name);
-                let check = check_of(checks, ENDS);
-                check.hold(step.is_ok(), &input, || {
-                    step.err().map(|fault| fault.to_string()).unwrap_or_default()
-                });
-            }
+        Some(ReceiveStep::Ask(ask)) => {
+            let question = Question { desk, context: &context, kind: Kind::Receive, whole: *thorough > 0 };
+            *thorough = thorough.saturating_sub(1);
+            question.walk(ask, &input, rng, book).await;
         }
-        Ok(ReceiveStep::Received(_)) if !plugin.description().receives => {
-            check_of(checks, REFUSES).hold(false, &input, || {
-                "receive believes a callback, and the description has not the feature".to_owned()
-            });
-        }
-        Ok(_) => check_of(checks, REFUSES).tried(),
+        Some(ReceiveStep::Received(_)) => book.hold(FEATURES, receives, &input, || {
+            "receive believes a callback, and the description has not the feature".to_owned()
+        }),
+        Some(ReceiveStep::Refused(_)) => book.check(FEATURES).tried(),
+        None => {}
     }
 }
 
-async fn lookup(desk: &Desk<'_>, channel: Channel, checks: &mut Vec<Check>, meter: &mut Meter) {
+async fn lookup(desk: &Desk<'_>, channel: Channel, rng: &mut SmallRng, book: &mut Book) {
     let plugin = desk.subject.plugin;
     let context = context(desk.subject.settings, 1);
     let query = LookupQuery { message: message::sample(channel), attempted_at: message::NOW };
-    let (first, same) = meter.twice(|| plugin.lookup(&context, &query, &desk.grants)).await;
     let input = format!("lookup of an honest {channel}");
-    check_of(checks, SAME).hold(same, &input, || "lookup gave two results".to_owned());
-    let check = check_of(checks, ENDS);
-    check.tried();
-    let first = match first {
-        Ok(LookupStep::Ask(ask)) => ask,
-        Ok(step) => {
-            let looks_up = plugin.description().looks_up;
-            check_of(checks, REFUSES).hold(
-                looks_up || matches!(step, LookupStep::CannotTell(_)),
-                &input,
-                || "lookup answers, and the description has not the feature".to_owned(),
-            );
-            return;
-        }
-        Err(fault) => return check.broken(input, format!("lookup: {fault}")),
-    };
-    let mut places = vec![(first, 1)];
-    let mut seen = HashSet::new();
-    while let Some((ask, steps)) = places.pop() {
-        question(&ask, &input, checks);
-        if !seen.insert(serde_json::to_string(&ask).unwrap_or_default()) {
-            continue;
-        }
-        for answer in reply::all(&ask.action) {
-            let input = format!("{input}; then {}", answer.name);
-            let (step, same) = meter
-                .twice(|| plugin.on_lookup_reply(&context, &ask.state, &answer.reply, &desk.grants))
-                .await;
-            check_of(checks, SAME).hold(same, &input, || "on-lookup-reply gave two results".to_owned());
-            check_of(checks, ENDS).tried();
-            match step {
-                Err(fault) => check_of(checks, ENDS).broken(input, format!("on-lookup-reply: {fault}")),
-                Ok(LookupStep::Ask(next)) if steps < STEPS_MAX => places.push((next, steps + 1)),
-                Ok(step) => {
-                    let on = matches!(step, LookupStep::Ask(_));
-                    check_of(checks, LOOKUPS).hold(!on, &input, || "it asks on".to_owned());
+    let step = book.twice("lookup", &input, || plugin.lookup(&context, &query, &desk.grants)).await;
+    let Some(step) = step else { return };
+    let honest = plugin.description().looks_up || matches!(step, LookupStep::CannotTell(_));
+    book.hold(FEATURES, honest, &input, || {
+        "lookup answers, and the description has not the feature".to_owned()
+    });
+    if let LookupStep::Ask(ask) = step {
+        let question = Question { desk, context: &context, kind: Kind::Lookup, whole: true };
+        question.walk(ask, &input, rng, book).await;
+    }
+}
+
+/// Which of the two.
+#[derive(Clone, Copy)]
+enum Kind {
+    Receive,
+    Lookup,
+}
+
+/// A question under way.
+struct Question<'a> {
+    desk: &'a Desk<'a>,
+    context: &'a Context,
+    kind: Kind,
+    /// Whether every kind of answer is tried, or one.
+    whole: bool,
+}
+
+impl Question<'_> {
+    /// Goes all ways from an ask.
+    async fn walk(&self, first: Ask, input: &str, rng: &mut SmallRng, book: &mut Book) {
+        let mut places = vec![(first, 1, input.to_owned())];
+        let mut seen = HashSet::new();
+        while let Some((ask, steps, input)) = places.pop() {
+            book.hold(QUESTIONS, ask.effect == Effect::None, &input, || {
+                "an action that delivers, in answer to a question".to_owned()
+            });
+            walk::hosts(self.desk, &ask, &input, book);
+            if !seen.insert(serde_json::to_string(&ask).unwrap_or_default()) {
+                continue;
+            }
+            let answers = reply::all(&ask.action);
+            let tried: Vec<&Answer> =
+                if self.whole { answers.iter().collect() } else { answers.choose(rng).into_iter().collect() };
+            for answer in tried {
+                if book.is_full() {
+                    return;
+                }
+                let input = format!("{input}; then {}", answer.name);
+                match self.reply(&ask, &answer.reply, &input, book).await {
+                    Some(Some(next)) if steps < STEPS_MAX => places.push((next, steps + 1, input)),
+                    Some(next) => book.hold(ANSWERS, next.is_none(), &input, || "it asks on".to_owned()),
+                    None => {}
                 }
             }
         }
     }
-}
 
-fn question(ask: &Ask, input: &str, checks: &mut Vec<Check>) {
-    check_of(checks, QUESTIONS).hold(ask.effect == Effect::None, input, || {
-        "an action that delivers, in answer to a question".to_owned()
-    });
+    /// What it asks next, if it does.
+    async fn reply(&self, ask: &Ask, reply: &Reply, input: &str, book: &mut Book) -> Option<Option<Ask>> {
+        let (plugin, grants, state) = (self.desk.subject.plugin, &self.desk.grants, &ask.state);
+        match self.kind {
+            Kind::Receive => {
+                let call = || plugin.on_receive_reply(self.context, state, reply, grants);
+                let step: Option<ReceiveStep> = book.twice("on-receive-reply", input, call).await;
+                step.map(|step| if let ReceiveStep::Ask(ask) = step { Some(ask) } else { None })
+            }
+            Kind::Lookup => {
+                let call = || plugin.on_lookup_reply(self.context, state, reply, grants);
+                let step: Option<LookupStep> = book.twice("on-lookup-reply", input, call).await;
+                step.map(|step| if let LookupStep::Ask(ask) = step { Some(ask) } else { None })
+            }
+        }
+    }
 }

@@ -1,16 +1,16 @@
 //! What the plugin says of itself, and which settings it refuses.
 
-use dispatch_model::{Asks, Fault, SettingProblem};
+use dispatch_model::{Asks, SettingProblem};
 use rand::Rng as _;
 use rand::rngs::SmallRng;
 use serde_json::{Map, Value, json};
 
-use crate::examination::{Effort, Meter, Subject, check_of};
-use crate::report::Check;
+use crate::examination::{Book, Effort, Subject};
+use crate::promise::{DESCRIPTION, GIVEN, SCHEMA, WRONG};
 
 /// The host has refused what cannot be; this is what an author forgets.
-pub(crate) fn description(subject: &Subject<'_>) -> Check {
-    let mut check = Check::new("the description is complete");
+pub(crate) fn description(subject: &Subject<'_>, book: &mut Book) {
+    let check = book.check(DESCRIPTION);
     let said = subject.plugin.description();
     check.hold(!said.summary.trim().is_empty(), "summary", || "write one sentence".to_owned());
     check.hold(!said.version.trim().is_empty(), "version", || "write a version".to_owned());
@@ -26,37 +26,33 @@ pub(crate) fn description(subject: &Subject<'_>) -> Check {
             field["description"].is_string() || field["$ref"].is_string() || field["title"].is_string();
         check.hold(described, name, || "the schema gives this setting no description".to_owned());
     }
-    check
+    for example in schema["examples"].as_array().into_iter().flatten() {
+        let problems = (subject.schema)(&example.to_string());
+        check.hold(problems.is_empty(), &format!("the example {example}"), || said_of(&problems));
+    }
 }
 
-type Checked = Result<Result<Asks, Vec<SettingProblem>>, Fault>;
+fn said_of(problems: &[SettingProblem]) -> String {
+    let words: Vec<_> = problems.iter().map(|each| format!("{}: {}", each.path, each.message)).collect();
+    words.join("; ")
+}
 
 /// Holds the given settings and variations of them against schema and `check`. None where the given ones are refused.
 pub(crate) async fn examine(
     subject: &Subject<'_>,
     effort: Effort,
     rng: &mut SmallRng,
-    checks: &mut Vec<Check>,
-    meter: &mut Meter,
+    book: &mut Book,
 ) -> Option<Asks> {
-    let (given, same) = meter.twice(|| subject.plugin.check(subject.settings)).await;
-    check_of(checks, "the same input gives the same output").hold(
-        same,
-        "check of the given settings",
-        || "two calls gave two results".to_owned(),
-    );
-    let accepted = check_of(checks, "the given settings are accepted");
+    let given = book.twice("check", "the given settings", || subject.plugin.check(subject.settings)).await;
+    let accepted = book.check(GIVEN);
     accepted.tried();
-    let asks = match given {
-        Ok(Ok(asks)) => asks,
-        Ok(Err(problems)) => {
+    let asks = match given? {
+        Ok(asks) => asks,
+        Err(problems) => {
             for SettingProblem { path, message } in problems {
                 accepted.broken(if path.is_empty() { "settings".to_owned() } else { path }, message);
             }
-            return None;
-        }
-        Err(fault) => {
-            accepted.broken("settings", fault.to_string());
             return None;
         }
     };
@@ -64,31 +60,33 @@ pub(crate) async fn examine(
         serde_json::from_str(&subject.plugin.description().settings_schema).unwrap_or_default();
     let table: Map<String, Value> = serde_json::from_str(subject.settings).unwrap_or_default();
     for (what, wrong) in variations(&table, &schema) {
-        let result: Checked = meter.once(subject.plugin.check(&wrong.to_string())).await;
-        let check = check_of(checks, "wrong settings are refused, with words");
+        let wrong = wrong.to_string();
+        let Some(said) = book.once("check", &what, subject.plugin.check(&wrong)).await else { continue };
+        let check = book.check(WRONG);
         check.tried();
-        match result {
-            Ok(Ok(_)) => check.broken(what, "it is accepted"),
-            Ok(Err(problems)) if problems.iter().any(|problem| problem.message.trim().is_empty()) => {
-                check.broken(what, "it is refused without a word");
+        match said {
+            Ok(_) => check.broken(&what, "it is accepted"),
+            Err(problems) if problems.iter().any(|problem| problem.message.trim().is_empty()) => {
+                check.broken(&what, "it is refused without a word");
             }
-            Ok(Err(_)) => {}
-            Err(fault) => check.broken(what, fault.to_string()),
+            // What is wrong in shape an editor should know before anything runs.
+            Err(problems) => book.hold(SCHEMA, !(subject.schema)(&wrong).is_empty(), &what, || {
+                format!("check refuses it ({}), and the schema does not", said_of(&problems))
+            }),
         }
     }
     for _ in 0..effort.cases {
+        if book.is_full() {
+            break;
+        }
         let rubbish = if rng.random_bool(0.2) { "{\"a\":".to_owned() } else { value(rng, 3).to_string() };
-        let result: Checked = meter.once(subject.plugin.check(&rubbish)).await;
-        let check = check_of(checks, "every call ends by itself");
         let start: String = rubbish.chars().take(80).collect();
-        check.hold(result.is_ok(), &format!("check of {start}"), || {
-            result.err().map(|fault| fault.to_string()).unwrap_or_default()
-        });
+        book.twice("check", &format!("the settings {start}"), || subject.plugin.check(&rubbish)).await;
     }
     Some(asks)
 }
 
-/// The given settings with one thing wrong.
+/// The given settings with one thing wrong in their shape: something missing, of another type, or unknown.
 fn variations(table: &Map<String, Value>, schema: &Value) -> Vec<(String, Value)> {
     let mut wrong = Vec::new();
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -115,6 +113,22 @@ fn variations(table: &Map<String, Value>, schema: &Value) -> Vec<(String, Value)
     wrong
 }
 
+/// Settings that its author gives as an example, by the schema: the first of its `examples`, or the `examples` and
+/// `default`s of the fields that have to be there. None where the schema has neither.
+pub fn example(schema: &str) -> Option<String> {
+    let schema: Value = serde_json::from_str(schema).ok()?;
+    if let Some(whole) = schema["examples"].get(0) {
+        return Some(whole.to_string());
+    }
+    let mut table = Map::new();
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let field = &schema["properties"][name];
+        let known = [&field["examples"][0], &field["default"], &field["const"], &field["enum"][0]];
+        table.insert(name.to_owned(), known.into_iter().find(|value| !value.is_null())?.clone());
+    }
+    Some(Value::Object(table).to_string())
+}
+
 /// Any JSON.
 fn value(rng: &mut SmallRng, depth: u32) -> Value {
     match rng.random_range(0..if depth == 0 { 5 } else { 7 }) {
@@ -130,5 +144,25 @@ fn value(rng: &mut SmallRng, depth: u32) -> Value {
                 .map(|_| (names[rng.random_range(0..names.len())].to_owned(), value(rng, depth - 1)));
             Value::Object(members.collect())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_gives_an_example() {
+        let check = |schema: Value, expected: Option<Value>| {
+            let found =
+                example(&schema.to_string()).map(|text| serde_json::from_str::<Value>(&text).expect("JSON"));
+            assert_eq!(found, expected, "{schema}");
+        };
+        check(json!({ "examples": [{ "a": 1 }], "required": ["b"] }), Some(json!({ "a": 1 })));
+        let fields =
+            json!({ "a": { "examples": ["x"] }, "b": { "enum": ["y", "z"] }, "c": { "default": 1 } });
+        check(json!({ "required": ["a", "b"], "properties": fields }), Some(json!({ "a": "x", "b": "y" })));
+        check(json!({ "type": "object" }), Some(json!({})));
+        check(json!({ "required": ["a"], "properties": { "a": { "type": "string" } } }), None);
     }
 }

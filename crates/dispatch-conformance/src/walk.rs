@@ -2,14 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dispatch_model::{Action, Ask, Channel, Effect, HttpRequest, Message, Outcome, Piece, Reply, Step};
+use dispatch_model::{Action, Ask, Channel, Credential, Effect, HttpRequest, Message, Outcome, Piece, Step};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 
-use crate::examination::{Desk, Meter, check_of};
+use crate::examination::{Book, Desk, canary};
+use crate::honest;
 use crate::message::context;
+use crate::promise::{DELIVERS, HONEST, HOSTS, KEY, PATHS};
 use crate::reply::{self, Answer};
-use crate::report::Check;
 
 /// Steps of an attempt; the contract names the number.
 const STEPS_MAX: usize = 8;
@@ -18,30 +19,17 @@ const THOROUGH: usize = 4;
 /// Different asks whose answers are tried, for one message: more are sampled.
 const ASKS_MAX: usize = 64;
 
-pub(crate) const ENDS: &str = "every call ends by itself";
-pub(crate) const SAME: &str = "the same input gives the same output";
-const PATHS: &str = "every path ends in an outcome within 8 steps";
-const HONEST: &str = "an outcome does not go against the answer";
-const HOSTS: &str = "requests go where the settings say";
-const DELIVERS: &str = "an honest message is delivered";
-const KEY: &str = "the idempotency key goes along";
-
-pub(crate) async fn examine(
-    desk: &Desk<'_>,
-    messages: &[Message],
-    rng: &mut SmallRng,
-    checks: &mut Vec<Check>,
-    meter: &mut Meter,
-) {
-    for name in [ENDS, SAME, PATHS, HONEST, HOSTS, DELIVERS] {
-        check_of(checks, name);
-    }
+pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Message], rng: &mut SmallRng, book: &mut Book) {
     for (index, message) in messages.iter().enumerate() {
-        let walk = Walk { desk, message, name: name(index, message), thorough: index < THOROUGH };
-        walk.run(rng, checks, meter).await;
+        if book.is_full() {
+            return;
+        }
+        let context = crate::message::contexts(desk.subject.settings, index);
+        let walk = Walk { desk, message, context, name: name(index, message), thorough: index < THOROUGH };
+        walk.run(rng, book).await;
     }
     for channel in &desk.subject.plugin.description().channels {
-        delivers(desk, *channel, checks, meter).await;
+        delivers(desk, *channel, book).await;
     }
 }
 
@@ -52,34 +40,32 @@ fn name(index: usize, message: &Message) -> String {
 }
 
 /// That there is one answer with which an honest message is accepted cannot be known without the provider; that a request
-/// which delivers is made can.
-async fn delivers(desk: &Desk<'_>, channel: Channel, checks: &mut Vec<Check>, meter: &mut Meter) {
+/// is made for it can.
+async fn delivers(desk: &Desk<'_>, channel: Channel, book: &mut Book) {
     let plugin = desk.subject.plugin;
     let message = crate::sample(channel);
-    let mut asked = Vec::new();
+    let input = format!("an honest {channel}");
     for number in [1, 2] {
         let context = context(desk.subject.settings, number);
-        asked.push(meter.once(plugin.deliver(&context, &message, &desk.grants)).await);
-    }
-    let began = asked.iter().all(|step| matches!(step, Ok(Step::Ask(_) | Step::Done(Outcome::Accepted(_)))));
-    check_of(checks, DELIVERS)
-        .hold(began, &format!("an honest {channel}"), || format!("it ends at once: {:?}", asked[0]));
-    if !plugin.description().idempotent {
-        return;
-    }
-    for step in asked.into_iter().flatten() {
-        let Step::Ask(Ask { action, effect: Effect::Delivers, .. }) = step else { continue };
-        let key = context(desk.subject.settings, 1).idempotency_key;
-        check_of(checks, KEY).hold(text_of(&action).contains(&key), &format!("an honest {channel}"), || {
-            "the description claims idempotency, and the request that delivers does not carry the key"
-                .to_owned()
-        });
+        let call = plugin.deliver(&context, &message, &desk.grants);
+        let Some(step) = book.once("deliver", &input, call).await else { continue };
+        let began = matches!(step, Step::Ask(_) | Step::Done(Outcome::Accepted(_)));
+        book.hold(DELIVERS, began, &input, || format!("it ends at once: {step:?}"));
+        if let Step::Ask(Ask { action, effect: Effect::Delivers, .. }) = step
+            && plugin.description().idempotent
+        {
+            book.hold(KEY, text_of(&action).contains(&context.idempotency_key), &input, || {
+                "the description claims idempotency, and the request that delivers does not carry the key"
+                    .to_owned()
+            });
+        }
     }
 }
 
 struct Walk<'a> {
     desk: &'a Desk<'a>,
     message: &'a Message,
+    context: dispatch_model::Context,
     name: String,
     thorough: bool,
 }
@@ -90,33 +76,26 @@ struct Place {
     path: Vec<String>,
     /// The asks before it: one that comes again would come for ever.
     before: Vec<String>,
+    /// Whether anything that delivers was asked for, this ask included.
+    delivering: bool,
 }
 
 impl Walk<'_> {
-    async fn run(&self, rng: &mut SmallRng, checks: &mut Vec<Check>, meter: &mut Meter) {
+    async fn run(&self, rng: &mut SmallRng, book: &mut Book) {
         let plugin = self.desk.subject.plugin;
-        let context = context(self.desk.subject.settings, 1);
-        let (first, same) = meter.twice(|| plugin.deliver(&context, self.message, &self.desk.grants)).await;
-        check_of(checks, SAME).hold(same, &self.name, || "deliver gave two results".to_owned());
-        let first = match first {
-            Ok(step) => step,
-            Err(fault) => {
-                check_of(checks, ENDS).hold(false, &self.name, || format!("deliver: {fault}"));
-                return;
-            }
-        };
-        check_of(checks, ENDS).tried();
+        let call = || plugin.deliver(&self.context, self.message, &self.desk.grants);
+        let Some(first) = book.twice("deliver", &self.name, call).await else { return };
         let Step::Ask(ask) = first else {
-            check_of(checks, PATHS).tried();
+            book.check(PATHS).tried();
             return;
         };
-        let mut places = vec![Place { ask, path: Vec::new(), before: Vec::new() }];
+        let delivering = ask.effect == Effect::Delivers;
+        let mut places = vec![Place { ask, path: Vec::new(), before: Vec::new(), delivering }];
         let mut seen = HashSet::new();
         let mut answers: HashMap<bool, Vec<Answer>> = HashMap::new();
         while let Some(place) = places.pop() {
-            self.ask(&place.ask, &place.path, checks);
-            let own = print(&place.ask);
-            if !seen.insert(own.clone()) || seen.len() > ASKS_MAX {
+            hosts(self.desk, &place.ask, &self.input(&place.path), book);
+            if !seen.insert(print(&place.ask)) || seen.len() > ASKS_MAX {
                 continue;
             }
             let is_http = matches!(place.ask.action, Action::Http(_));
@@ -126,70 +105,71 @@ impl Walk<'_> {
                 false => answers.choose(rng).into_iter().collect(),
             };
             for answer in tried {
-                let mut path = place.path.clone();
-                path.push(answer.name.clone());
-                let state = &place.ask.state;
-                let (step, same) =
-                    meter.twice(|| plugin.on_reply(&context, state, &answer.reply, &self.desk.grants)).await;
-                let input = || format!("{}; then {}", self.name, path.join(", then "));
-                check_of(checks, SAME).hold(same, &input(), || "on-reply gave two results".to_owned());
-                check_of(checks, ENDS).tried();
-                match step {
-                    Err(fault) => check_of(checks, ENDS).broken(input(), format!("on-reply: {fault}")),
-                    Ok(Step::Done(outcome)) => {
-                        check_of(checks, PATHS).tried();
-                        let check = check_of(checks, HONEST);
-                        check.tried();
-                        if let Some(why) = against(&outcome, &answer.reply) {
-                            check.broken(input(), why);
-                        }
-                    }
-                    Ok(Step::Ask(ask)) => {
-                        let mut before = place.before.clone();
-                        before.push(own.clone());
-                        let again = before.contains(&print(&ask));
-                        if again || path.len() >= STEPS_MAX {
-                            let what = if again {
-                                "it asks the same again, and would for ever"
-                            } else {
-                                "it asks on"
-                            };
-                            check_of(checks, PATHS).tried();
-                            check_of(checks, PATHS).broken(input(), what);
-                        } else {
-                            places.push(Place { ask, path, before });
-                        }
-                    }
+                if book.is_full() {
+                    return;
                 }
+                places.extend(self.answer(&place, answer, book).await);
             }
         }
     }
 
-    /// Whether an action is one that the settings speak of.
-    fn ask(&self, ask: &Ask, path: &[String], checks: &mut Vec<Check>) {
-        let wrong = match &ask.action {
-            Action::Mail(_) if !self.desk.asks.relay => {
-                Some("a mail, and check did not ask for a relay".to_owned())
+    /// What comes of one answer; the next place, where it asks on.
+    async fn answer(&self, place: &Place, answer: &Answer, book: &mut Book) -> Option<Place> {
+        let plugin = self.desk.subject.plugin;
+        let path = [place.path.as_slice(), &[answer.name.clone()]].concat();
+        let input = self.input(&path);
+        let state = &place.ask.state;
+        let call = || plugin.on_reply(&self.context, state, &answer.reply, &self.desk.grants);
+        match book.twice("on-reply", &input, call).await? {
+            Step::Done(outcome) => {
+                book.check(PATHS).tried();
+                let why = honest::against(&outcome, &answer.reply, place.ask.effect, place.delivering);
+                book.hold(HONEST, why.is_none(), &input, || why.unwrap_or_default());
+                None
             }
-            Action::Mail(_) => None,
-            Action::Http(request) => {
-                let host = host(request);
-                let asked = host
-                    .as_ref()
-                    .is_some_and(|host| self.desk.asks.hosts.iter().any(|asked| covers(asked, host)));
-                (!asked).then(|| match host {
-                    Some(host) => format!("a request to {host}, which check did not ask for"),
-                    None => "a request whose URL has no host in its first bytes".to_owned(),
-                })
+            Step::Ask(ask) => {
+                let before = [place.before.as_slice(), &[print(&place.ask)]].concat();
+                let again = before.contains(&print(&ask));
+                if again || path.len() >= STEPS_MAX {
+                    let what =
+                        if again { "it asks the same again, and would for ever" } else { "it asks on" };
+                    book.hold(PATHS, false, &input, || what.to_owned());
+                    return None;
+                }
+                let delivering = place.delivering || ask.effect == Effect::Delivers;
+                Some(Place { ask, path, before, delivering })
             }
-        };
-        let input = if path.is_empty() {
+        }
+    }
+
+    fn input(&self, path: &[String]) -> String {
+        if path.is_empty() {
             self.name.clone()
         } else {
             format!("{}; then {}", self.name, path.join(", then "))
-        };
-        check_of(checks, HOSTS).hold(wrong.is_none(), &input, || wrong.clone().unwrap_or_default());
+        }
     }
+}
+
+/// Whether an action goes where the settings say.
+pub(crate) fn hosts(desk: &Desk<'_>, ask: &Ask, input: &str, book: &mut Book) {
+    let wrong = match &ask.action {
+        Action::Mail(_) if !desk.asks.relay => Some("a mail, and check did not ask for a relay".to_owned()),
+        Action::Mail(_) => None,
+        Action::Http(request) => {
+            let token = match &request.credential {
+                Credential::OAuth2ClientCredentials(client) => Some(host_of(&client.token_url)),
+                _ => None,
+            };
+            let strange = |host: Option<String>| match host {
+                Some(host) if desk.asks.hosts.iter().any(|asked| covers(asked, &host)) => None,
+                Some(host) => Some(format!("a request to {host}, which check did not ask for")),
+                None => Some("a request whose URL has no host in its first bytes".to_owned()),
+            };
+            strange(host(request)).or_else(|| token.and_then(strange))
+        }
+    };
+    book.hold(HOSTS, wrong.is_none(), input, || wrong.unwrap_or_default());
 }
 
 /// What makes two asks the same.
@@ -197,32 +177,16 @@ fn print(ask: &Ask) -> String {
     serde_json::to_string(ask).unwrap_or_default()
 }
 
-/// Why an outcome cannot follow from an answer, where it cannot.
-fn against(outcome: &Outcome, reply: &Reply) -> Option<String> {
-    let accepted = matches!(outcome, Outcome::Accepted(_));
-    match reply {
-        Reply::Failed { .. } if accepted => Some("accepted, and there was no answer".to_owned()),
-        Reply::Failed { may_have_left: true, .. } if matches!(outcome, Outcome::Deferred { .. }) => {
-            Some("deferred, and bytes may have left: it is unknown (the host would overrule)".to_owned())
-        }
-        Reply::Http(response) if accepted && response.status >= 300 => {
-            Some(format!("accepted, and the provider answered {}", response.status))
-        }
-        Reply::Http(response) if response.status == 429 && matches!(outcome, Outcome::Rejected { .. }) => {
-            Some("rejected for good, and the provider only asked to wait (429)".to_owned())
-        }
-        Reply::Mail(mail) if accepted && mail.reply.code >= 400 => {
-            Some(format!("accepted, and the relay answered {}", mail.reply.code))
-        }
+/// The host of a request's URL, in lower case and without its port.
+pub(crate) fn host(request: &HttpRequest) -> Option<String> {
+    match request.url.first() {
+        Some(Piece::Bytes(start)) => host_of(&start.to_text()),
         _ => None,
     }
 }
 
-/// The host of a request's URL, in lower case and without its port.
-pub(crate) fn host(request: &HttpRequest) -> Option<String> {
-    let Some(Piece::Bytes(start)) = request.url.first() else { return None };
-    let start = start.to_text();
-    let (_, rest) = start.split_once("://")?;
+fn host_of(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = match authority.strip_prefix('[') {
         Some(rest) => &authority[..=rest.find(']')? + 1],
@@ -239,13 +203,15 @@ pub(crate) fn covers(pattern: &str, host: &str) -> bool {
     }
 }
 
-/// All that an action says, as text; secrets and attachments are names.
+/// All that an action says, as text: secrets as they would stand there, attachments left out.
 pub(crate) fn text_of(action: &Action) -> String {
     let mut text = String::new();
     let mut take = |pieces: &[Piece]| {
         for piece in pieces {
-            if let Piece::Bytes(bytes) = piece {
-                text.push_str(&bytes.to_text());
+            match piece {
+                Piece::Bytes(bytes) => text.push_str(&bytes.to_text()),
+                Piece::Secret { name, .. } => text.push_str(&canary(name)),
+                Piece::Attachment { .. } => {}
             }
         }
         text.push('\n');
@@ -255,8 +221,36 @@ pub(crate) fn text_of(action: &Action) -> String {
             take(&request.url);
             request.headers.iter().for_each(|header| take(&header.value));
             take(&request.body);
+            match &request.credential {
+                Credential::None => {}
+                Credential::Basic { secret, .. } | Credential::Bearer { secret } => {
+                    text.push_str(&canary(secret))
+                }
+                Credential::SigV4(key) => text.push_str(&canary(&key.secret)),
+                Credential::OAuth2ClientCredentials(client) => text.push_str(&canary(&client.secret)),
+            }
         }
         Action::Mail(mail) => take(&mail.body),
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_as_the_egress_reads_them() {
+        for (url, host) in [
+            ("https://api.Example.com:8443/x", Some("api.example.com")),
+            ("http://[::1]:80/", Some("[::1]")),
+            ("https://a@b.example/", None),
+            ("https:///x", None),
+            ("x", None),
+        ] {
+            assert_eq!(host_of(url).as_deref(), host, "{url}");
+        }
+        assert!(covers("*.example.com", "a.example.com") && !covers("*.example.com", "a.b.example.com"));
+        assert!(!covers("*.example.com", "example.com"));
+    }
 }

@@ -17,15 +17,16 @@
 //! `{attachment:INDEX}` in what is matched, so a cassette holds neither.
 
 use async_trait::async_trait;
-use dispatch_engine::{Call, Egress, FetchBounds, FetchError, SpoolContent, Spooled};
+use dispatch_engine::{Call, Egress, FetchBounds, FetchError, Grants, SpoolContent, Spooled};
 use dispatch_model::{
     Action, AttachmentFile, Exchange, FailureKind, HttpRequest, HttpResponse, MailSubmission, Piece, Reply,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::fetch;
-use crate::media;
+use crate::failure::Failure;
+use crate::guard::{self, Target};
+use crate::{fetch, media};
 
 /// Actions remembered; a bound only because everything has one.
 const TAKEN_MAX: usize = 4096;
@@ -98,17 +99,25 @@ pub struct FetchMatcher {
 pub struct CassetteEgress {
     takes: Mutex<Vec<Option<Take>>>,
     taken: Mutex<Vec<Action>>,
+    guarded: bool,
 }
 
 impl CassetteEgress {
     /// Answers with these, in order.
     pub fn new(takes: impl IntoIterator<Item = Take>) -> Self {
-        Self { takes: Mutex::new(takes.into_iter().map(Some).collect()), taken: Mutex::default() }
+        Self { takes: Mutex::new(takes.into_iter().map(Some).collect()), ..Self::default() }
     }
 
     /// Reads a cassette.
     pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<Vec<Take>>(json).map(Self::new)
+    }
+
+    /// The same, refusing what the network would refuse before anything leaves: a URL that cannot be read, and a host
+    /// that is not granted. Without TLS everything may be spoken, since nothing is.
+    #[must_use]
+    pub fn guarded(self) -> Self {
+        Self { guarded: true, ..self }
     }
 
     /// Plays a recorded attempt again: the same actions get the same answers, any other is refused.
@@ -140,7 +149,12 @@ impl CassetteEgress {
 
 #[async_trait]
 impl Egress for CassetteEgress {
-    async fn perform(&self, action: &Action, _: &Call<'_>) -> Reply {
+    async fn perform(&self, action: &Action, call: &Call<'_>) -> Reply {
+        if let (true, Action::Http(request)) = (self.guarded, action)
+            && let Err(failure) = permitted(request, call.grants)
+        {
+            return Reply::Failed { kind: failure.kind, detail: failure.detail, may_have_left: false };
+        }
         let mut taken = self.taken.lock();
         if taken.len() < TAKEN_MAX {
             taken.push(action.clone());
@@ -167,6 +181,14 @@ impl Egress for CassetteEgress {
             None => Err(FetchError::Refused("the cassette has no answer to this fetch".to_owned())),
         }
     }
+}
+
+/// Whether the network would let a request go.
+fn permitted(request: &HttpRequest, grants: &Grants) -> Result<(), Failure> {
+    let first = request.url.iter().position(|piece| !matches!(piece, Piece::Bytes(_)));
+    let secrets_from = first.map(|first| written(&request.url[..first]).len());
+    let url = guard::parse(written(&request.url).as_bytes(), secrets_from)?;
+    guard::grant(&Target::of(&url)?, &Grants { plaintext: true, ..grants.clone() })
 }
 
 impl Matcher {

@@ -1,6 +1,7 @@
 //! One delivery without a store, for trying a plugin. The step loop and the judgement of the evidence are those of
 //! production.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_model::{Ask, Clock, Context, Effect, Exchange, Fault, Message, Outcome, Reason, Reply, Step};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conversation::{Halt, Line, Next, Script, converse};
 use crate::evidence::Evidence;
-use crate::{Backend, Egress, Grants};
+use crate::{Backend, Egress, Grants, Spooled};
 
 /// What a delivery is tried with.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct Trial<'a> {
     pub clock: &'a dyn Clock,
     /// What is allowed.
     pub grants: &'a Grants,
+    /// The message's fetched attachments, by index; empty where the plugin takes URLs.
+    pub attachments: &'a [Arc<Spooled>],
     /// How long it may take.
     pub timeout: Duration,
     /// Bytes of a body that are kept of an exchange.
@@ -48,7 +51,7 @@ impl Trial<'_> {
             abort: &abort,
             record_body: self.record_body,
             grants: self.grants,
-            attachments: &[],
+            attachments: self.attachments,
             deadline: Instant::now() + self.timeout,
         };
         let mut exchanges = Vec::new();

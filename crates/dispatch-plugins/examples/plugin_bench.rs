@@ -5,8 +5,8 @@
 //! ```
 //!
 //! It prints the time each function takes on its thread (store, instance, call, checks, drop), what the same
-//! call takes its caller (thread hop included), the processor time of the whole process per call, and how
-//! long compiling and loading a kept artefact take.
+//! call takes its caller (thread hop included), the processor time of the whole process per call, how
+//! long compiling and loading a kept artefact take, and what of it stays in memory.
 
 #![expect(clippy::print_stdout, reason = "a program that prints a table")]
 
@@ -17,12 +17,14 @@ use std::time::{Duration, Instant};
 
 use dispatch_engine::{Backend, Grants};
 use dispatch_model::{
-    Body, Content, Context, FailureKind, HttpResponse, LocationId, Message, MessageId, Pair, PhoneNumber,
-    Reply, Secret, SmsContent, SourceName, Step, Submission, Timestamp,
+    Body, Channel, Content, Context, EmailContent, FailureKind, HttpResponse, LocationId, Message, MessageId,
+    Pair, PhoneNumber, Reply, Secret, SmsContent, SourceName, Step, Submission, Timestamp,
 };
 use dispatch_plugins::{Allocation, HostConfig, Plugin, PluginHost};
 
 const CALLS: usize = 20_000;
+/// A guest that brings an interpreter along makes as many as it can in this time.
+const SERIES: Duration = Duration::from_secs(10);
 const TEXT: &str = "Hola María, tu cita es mañana a las 10:00. Responde SÍ para confirmar. ";
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -54,10 +56,17 @@ async fn main() -> Result<(), Failure> {
     let plugin = host.load("bench", wasm.clone()).await?;
     println!("loaded from its artefact in {:?}", started.elapsed());
 
-    let work = Arc::new(Work::new(&settings));
+    println!("resident: {} MB once loaded", resident()? >> 20);
+
+    let mut work = Work::new(&settings, plugin.description().channels.contains(&Channel::Sms));
     if let Err(problems) = plugin.check(&settings).await? {
         return Err(format!("the plugin refuses the settings: {problems:?}").into());
     }
+    work.state = match plugin.deliver(&work.context, &work.message, &work.grants).await? {
+        Step::Ask(ask) => ask.state,
+        Step::Done(outcome) => return Err(format!("deliver asks nothing: {outcome:?}").into()),
+    };
+    let work = Arc::new(work);
     println!("\n{:32} {:>9} {:>9} {:>9} {:>9}", "one after the other (µs)", "median", "p99", "caller", "cpu");
     for call in [Call::Empty, Call::Deliver, Call::OnReply] {
         one_by_one(call, &plugin, &work, &recorder).await?;
@@ -65,6 +74,7 @@ async fn main() -> Result<(), Failure> {
     for tasks in [8, 64] {
         at_once(tasks, &plugin, &work).await?;
     }
+    println!("resident: {} MB after them", resident()? >> 20);
     for allocation in [Allocation::PooledWithoutScan, Allocation::OnDemand] {
         let host = PluginHost::new(HostConfig { allocation, ..config.clone() })?;
         let plugin = host.load("bench", wasm.clone()).await?;
@@ -99,13 +109,15 @@ struct Work {
     context: Context,
     nothing: Context,
     message: Message,
+    /// What `deliver` wants back.
+    state: Body,
     grants: Grants,
     failed: Reply,
     created: Reply,
 }
 
 impl Work {
-    fn new(settings: &str) -> Self {
+    fn new(settings: &str, sms: bool) -> Self {
         let at = Timestamp::from_millis(1_795_000_000_000);
         let context = Context {
             settings: settings.into(),
@@ -123,19 +135,13 @@ impl Work {
                 external_id: "KRIUtKAiRZRQUyyLDS4X".to_owned(),
                 contact: None,
                 received_at: at,
-                content: Content::Sms(SmsContent {
-                    to: PhoneNumber {
-                        original: "5512345678".to_owned(),
-                        e164: Some("+525512345678".to_owned()),
-                    },
-                    text: TEXT.repeat(4),
-                }),
+                content: if sms { text() } else { mail() },
                 attachments: Vec::new(),
                 extra: serde_json::Map::new(),
                 problem: None,
             },
         };
-        let created = r#"{"account_sid":"AC00000000000000000000000000000000","api_version":"2010-04-01","body":"Hola","date_created":"Sun, 22 Nov 2026 22:58:00 +0000","direction":"outbound-api","error_code":null,"error_message":null,"from":"+525512345678","num_media":"0","num_segments":"3","price":null,"price_unit":"USD","sid":"SM0123456789abcdef0123456789abcdef","status":"queued","to":"+525512345678","uri":"/2010-04-01/Accounts/AC/Messages/SM.json"}"#;
+        let created = r#"{"account_sid":"AC00000000000000000000000000000000","api_version":"2010-04-01","body":"Hola","date_created":"Sun, 22 Nov 2026 22:58:00 +0000","direction":"outbound-api","error_code":null,"error_message":null,"from":"+525512345678","num_media":"0","num_segments":"3","price":null,"price_unit":"USD","sid":"SM0123456789abcdef0123456789abcdef","id":"1","status":"queued","to":"+525512345678","uri":"/2010-04-01/Accounts/AC/Messages/SM.json"}"#;
         Self {
             nothing: Context {
                 settings: "{}".into(),
@@ -145,6 +151,7 @@ impl Work {
             },
             context,
             message,
+            state: Body::default(),
             grants: Grants {
                 owner: "bench".to_owned(),
                 secrets: [("auth_token".to_owned(), Secret::new("0123456789abcdef"))].into(),
@@ -172,11 +179,36 @@ impl Work {
                 Step::Done(outcome) => return Err(format!("deliver asks nothing: {outcome:?}").into()),
             },
             Call::OnReply => {
-                plugin.on_reply(&self.context, &[], &self.created, &self.grants).await?;
+                plugin.on_reply(&self.context, &self.state, &self.created, &self.grants).await?;
             }
         }
         Ok(())
     }
+}
+
+fn text() -> Content {
+    let to = PhoneNumber { original: "5512345678".to_owned(), e164: Some("+525512345678".to_owned()) };
+    Content::Sms(SmsContent { to, text: TEXT.repeat(4) })
+}
+
+fn mail() -> Content {
+    Content::Email(EmailContent {
+        from: Some("Agency <hello@agency.example>".to_owned()),
+        to: vec!["ana@example.com".to_owned()],
+        cc: Vec::new(),
+        bcc: Vec::new(),
+        subject: "Tu cita".to_owned(),
+        html: format!("<p>{}</p>", TEXT.repeat(4)),
+        text: None,
+        in_reply_to: None,
+    })
+}
+
+/// Bytes of this process in memory.
+fn resident() -> Result<u64, Failure> {
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = statm.split(' ').nth(1).ok_or("too few fields in /proc/self/statm")?.parse()?;
+    Ok(pages * 4096)
 }
 
 async fn one_by_one(
@@ -185,18 +217,22 @@ async fn one_by_one(
     work: &Work,
     recorder: &samples::Samples,
 ) -> Result<(), Failure> {
+    let warm = Instant::now();
     for _ in 0..CALLS / 10 {
         work.make(call, plugin).await?;
+        if warm.elapsed() > SERIES / 10 {
+            break;
+        }
     }
     recorder.take(call.name());
     let mut caller = Vec::with_capacity(CALLS);
-    let processor = processor_time()?;
-    for _ in 0..CALLS {
+    let (series, processor) = (Instant::now(), processor_time()?);
+    while caller.len() < CALLS && series.elapsed() < SERIES {
         let started = Instant::now();
         work.make(call, plugin).await?;
         caller.push(started.elapsed().as_secs_f64());
     }
-    let processor = (processor_time()? - processor).as_secs_f64() / CALLS as f64;
+    let processor = (processor_time()? - processor).as_secs_f64() / caller.len() as f64;
     let mut thread = recorder.take(call.name());
     thread.sort_by(f64::total_cmp);
     caller.sort_by(f64::total_cmp);
@@ -220,18 +256,21 @@ async fn at_once(tasks: usize, plugin: &Arc<Plugin>, work: &Arc<Work>) -> Result
         .map(|_| {
             let (plugin, work) = (Arc::clone(plugin), Arc::clone(work));
             tokio::spawn(async move {
-                for _ in 0..CALLS / tasks {
+                let mut made = 0;
+                while made < 2 * (CALLS / tasks) && started.elapsed() < SERIES {
                     work.make(Call::Deliver, &plugin).await?;
                     work.make(Call::OnReply, &plugin).await?;
+                    made += 2;
                 }
-                Ok::<_, Failure>(())
+                Ok::<_, Failure>(made)
             })
         })
         .collect();
+    let mut calls = 0;
     for task in running {
-        task.await??;
+        calls += task.await??;
     }
-    let calls = (2 * (CALLS / tasks) * tasks) as f64;
+    let calls = calls as f64;
     println!(
         "{tasks} tasks: {:.0} calls/s, {:.1} µs of processor per delivery (both calls)",
         calls / started.elapsed().as_secs_f64(),

@@ -63,6 +63,11 @@ impl Plugin {
         &self.name
     }
 
+    /// What its schema alone finds wrong with settings (JSON).
+    pub fn schema_problems(&self, settings: &str) -> Vec<SettingProblem> {
+        self.loaded.schema.problems(settings)
+    }
+
     /// What it says about itself.
     pub(crate) fn about(&self) -> &Description {
         &self.loaded.description

@@ -297,6 +297,12 @@ pub(crate) enum PluginVerb {
         after_help = "In a plugin's folder, message.json, settings.json and cassette.json are taken from there.\nWith --live it really sends: dispatcher plugin run --live --secret api_key=ACME_KEY"
     )]
     Run(PluginRunArgs),
+    /// Be a provider on loopback: answer from a cassette and print what comes
+    #[command(
+        name = "stand-in",
+        after_help = "For trying a plugin through a daemon without an account: let the backend's URL point here,\nwith plaintext = true and private_networks = [\"127.0.0.0/8\"]."
+    )]
+    StandIn(PluginStandInArgs),
 }
 
 #[derive(Debug, Args)]
@@ -343,7 +349,7 @@ pub(crate) struct PluginTestArgs {
     /// A component, or a plugin's folder
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) path: PathBuf,
-    /// Settings it should accept (JSON)
+    /// Settings it should accept, as JSON or TOML; left out: settings.json, or its schema's example
     #[arg(long, short, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
     /// Made-up messages for each channel
@@ -359,7 +365,7 @@ pub(crate) struct PluginInspectArgs {
     /// A component, or a plugin's folder
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) path: PathBuf,
-    /// Settings, to show what they ask for (JSON)
+    /// Settings, to show what they ask for, as JSON or TOML; left out: settings.json, or its schema's example
     #[arg(long, short, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
 }
@@ -372,7 +378,7 @@ pub(crate) struct PluginRunArgs {
     /// A webhook body as HighLevel posts it
     #[arg(long, short, value_name = "FILE")]
     pub(crate) message: Option<PathBuf>,
-    /// The plugin's settings (JSON)
+    /// The plugin's settings, as JSON or TOML; left out: settings.json, or its schema's example
     #[arg(long, short, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
     /// Answers, recorded or written by hand (JSON)
@@ -390,6 +396,19 @@ pub(crate) struct PluginRunArgs {
     /// With --live: a private network that may be reached, for example 127.0.0.0/8
     #[arg(long, value_name = "NETWORK", requires = "live")]
     pub(crate) private_network: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginStandInArgs {
+    /// A plugin's folder, for its cassette.json
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9099")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Answers, recorded or written by hand (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cassette: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

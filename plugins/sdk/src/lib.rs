@@ -102,3 +102,20 @@ pub use piece::{Encoding, Escape, Piece, Pieces};
 pub use plugin::{Action, Deliver, DeliverSteps, Lookup, Plugin, Receive, Step};
 pub use reply::{Failure, FailureKind, Reply, Response};
 pub use request::{Credential, Request};
+
+/// The README's plugins are compiled as they stand there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_useful_plugin_has_less_than_forty_lines() {
+        let readme = include_str!("../README.md");
+        let plugin = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+        let lines = plugin.expect("the README has a plugin").lines().filter(|line| !line.trim().is_empty());
+        let lines = lines.count();
+        assert!((20..40).contains(&lines), "it has {lines}");
+    }
+}

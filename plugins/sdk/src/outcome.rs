@@ -151,6 +151,16 @@ impl Refusal {
         self
     }
 
+    /// For a step before the one that delivers, such as one for a token: nothing can have been delivered, so what is
+    /// unknown is only deferred.
+    #[must_use]
+    pub fn nothing_sent(self) -> Self {
+        match self {
+            Self::Unknown(reason) => Self::Deferred { reason, retry_after_ms: None },
+            other => other,
+        }
+    }
+
     /// The same kind with another reason: the provider's own code and words instead of the status.
     #[must_use]
     pub fn because(mut self, code: impl ToString, message: impl Into<String>) -> Self {

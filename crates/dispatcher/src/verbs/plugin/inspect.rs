@@ -1,24 +1,34 @@
-//! `plugin inspect`: what a component is, what it asks for, and what would be refused.
+//! `plugin inspect`: what a component is, what it asks for, what would be refused, and what to write into the
+//! configuration.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
 use dispatch_engine::Backend as _;
-use dispatch_model::{Asks, Description, MediaSupport};
+use dispatch_model::{Asks, Description, MediaSupport, SecretAsk};
 use dispatch_plugins::Inspection;
 use serde::Serialize;
 
-use super::{Component, host};
+use super::component::{Component, Settings};
+use super::host;
 use crate::cli::PluginInspectArgs;
 use crate::exit::Failure;
 use crate::verbs::Place;
 
 #[derive(Serialize)]
 struct Inspected {
+    /// The file.
+    file: String,
     #[serde(flatten)]
     inspection: Inspection,
-    /// What the given settings ask for.
+    /// What the settings ask for.
     asks: Option<Asks>,
+    /// Where these settings are from.
+    settings: Option<String>,
+    /// What lets it work, for the configuration.
+    #[serde(skip)]
+    configuration: String,
     /// Milliseconds until it was ready: compiled, or taken from the cache.
     ready_ms: u128,
 }
@@ -28,23 +38,42 @@ pub(super) async fn inspect(place: &Place, args: &PluginInspectArgs) -> Result<(
     let bytes = component.bytes()?;
     let host = host()?;
     let began = Instant::now();
-    let mut inspection = host.inspect(bytes.clone()).await;
-    let ready_ms = began.elapsed().as_millis();
-    let mut asks = None;
-    if let Some(settings) = component.settings(args.settings.as_deref())?
-        && let Ok(plugin) = host.load("inspected", bytes).await
-    {
-        match plugin.check(&settings).await {
-            Ok(Ok(asked)) => asks = Some(asked),
-            Ok(Err(problems)) => inspection.refused.extend(
-                problems
-                    .into_iter()
-                    .map(|problem| format!("settings: {}: {}", problem.path, problem.message)),
-            ),
-            Err(fault) => inspection.refused.push(format!("checking the settings failed: {fault}")),
+    let inspection = host.inspect(bytes.clone()).await;
+    let mut inspected = Inspected {
+        file: component.file.display().to_string(),
+        inspection,
+        asks: None,
+        settings: None,
+        configuration: String::new(),
+        ready_ms: began.elapsed().as_millis(),
+    };
+    if let Some(description) = inspected.inspection.description.clone() {
+        let settings = component.settings(args.settings.as_deref(), &description.settings_schema);
+        match settings {
+            // A plugin that gives no example is none the worse: only what it asks for stays open.
+            Err(_) if args.settings.is_none() => {}
+            Err(failure) => return Err(failure),
+            Ok(settings) => {
+                let plugin = component.load(&host).await?;
+                match plugin.check(&settings.json).await {
+                    Ok(Ok(asks)) => {
+                        inspected.configuration =
+                            configuration(&component.file, &description, &asks, &settings);
+                        inspected.asks = Some(asks);
+                    }
+                    Ok(Err(problems)) => {
+                        inspected.inspection.refused.extend(problems.into_iter().map(|problem| {
+                            format!("its settings ({}): {}: {}", settings.from, problem.path, problem.message)
+                        }));
+                    }
+                    Err(fault) => {
+                        inspected.inspection.refused.push(format!("checking the settings failed: {fault}"));
+                    }
+                }
+                inspected.settings = Some(settings.from);
+            }
         }
     }
-    let inspected = Inspected { inspection, asks, ready_ms };
     place.show(&inspected, text)?;
     match inspected.inspection.refused.len() {
         0 => Ok(()),
@@ -64,40 +93,98 @@ fn text(inspected: &Inspected) -> String {
     }
     let built = inspection.contract.as_deref().unwrap_or("none");
     row("contract", &format!("{built} (this dispatcher serves {})", inspection.served));
+    row("file", &inspected.file);
     row("sha256", &inspection.sha256);
-    row(
-        "size",
-        &format!(
-            "{} kB, {} kB of memory to begin with",
-            inspection.size.div_ceil(1000),
-            inspection.memory_initial / 1000
-        ),
-    );
+    let (size, memory) = (inspection.size.div_ceil(1000), inspection.memory_initial / 1000);
+    row("size", &format!("{size} kB, {memory} kB of memory to begin with"));
     row("ready in", &format!("{} ms", inspected.ready_ms));
     row("imports", &joined(inspection.imports.iter().cloned()));
     row("exports", &joined(inspection.exports.iter().cloned()));
     if let Some(said) = &inspection.description {
-        row(
-            "secrets",
-            &joined(said.secrets.iter().map(|ask| {
-                format!("{} ({}{})", ask.name, ask.summary, if ask.required { "" } else { "; optional" })
-            })),
-        );
+        row("secrets", &joined(said.secrets.iter().map(secret)));
         row("media", &media(said));
+        if let Some(most) = said.limits.text_max {
+            row("text", &format!("at most {most} characters"));
+        }
         let features =
             [(said.receives, "receive"), (said.looks_up, "lookup"), (said.idempotent, "idempotency")];
         row("features", &joined(features.iter().filter(|(has, _)| *has).map(|(_, name)| (*name).to_owned())));
     }
-    if let Some(asks) = &inspected.asks {
-        row(
-            "asks for",
-            &joined(asks.hosts.iter().cloned().chain(asks.relay.then(|| "a mail relay".to_owned()))),
-        );
+    if let (Some(asks), Some(from)) = (&inspected.asks, &inspected.settings) {
+        let relay = asks.relay.then(|| "a mail relay".to_owned());
+        let secrets = asks.secrets.iter().map(|name| format!("the secret {name}"));
+        let all = joined(asks.hosts.iter().cloned().chain(relay).chain(secrets));
+        row("asks for", &format!("{all} (with {from})"));
     }
     for why in &inspection.refused {
         row("REFUSED", why);
     }
+    if !inspected.configuration.is_empty() {
+        let _ = write!(
+            text,
+            "\nIt may do nothing until the configuration says so:\n\n{}",
+            inspected.configuration
+        );
+    }
     text.trim_end().to_owned()
+}
+
+/// What an operator writes to let it work.
+fn configuration(file: &Path, said: &Description, asks: &Asks, settings: &Settings) -> String {
+    let name = &said.name;
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let hosts: Vec<String> = asks.hosts.iter().map(|host| quoted(host)).collect();
+    let mut text = format!("  [plugins.{name}]\n  file = {}\n", quoted(&file.display().to_string()));
+    if !hosts.is_empty() {
+        let _ = writeln!(text, "  hosts = [{}]", hosts.join(", "));
+    }
+    let _ = writeln!(text, "\n  [backends.{name}]\n  plugin = {}", quoted(name));
+    if let Ok(serde_json::Value::Object(table)) = serde_json::from_str(&settings.json)
+        && !table.is_empty()
+    {
+        let _ = writeln!(text, "  settings = {}", toml(&table.into()));
+    }
+    let mut secrets: Vec<&str> =
+        said.secrets.iter().filter(|ask| ask.required).map(|ask| ask.name.as_str()).collect();
+    secrets.extend(
+        asks.secrets
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !said.secrets.iter().any(|ask| ask.name == *name)),
+    );
+    if !secrets.is_empty() {
+        let each = secrets
+            .iter()
+            .map(|name| format!("{name} = {{ env = {} }}", quoted(&name.to_uppercase().replace('-', "_"))));
+        let _ = writeln!(text, "  secrets = {{ {} }}", each.collect::<Vec<_>>().join(", "));
+    }
+    if asks.relay {
+        text.push_str("  relay = { host = \"smtp.example.com\", user = \"me\", password = { env = \"SMTP_PASSWORD\" } }\n");
+    }
+    text
+}
+
+/// JSON as TOML writes it in one line.
+fn toml(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(table) => {
+            let members = table.iter().map(|(key, value)| {
+                let bare =
+                    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+                let key = if bare { key.clone() } else { serde_json::Value::from(key.as_str()).to_string() };
+                format!("{key} = {}", toml(value))
+            });
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn secret(ask: &SecretAsk) -> String {
+    format!("{} ({}{})", ask.name, ask.summary, if ask.required { "" } else { "; optional" })
 }
 
 fn media(said: &Description) -> String {

@@ -1,46 +1,44 @@
 //! `plugin run`: one delivery, every step printed.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_egress::{CassetteEgress, EgressConfig, NetworkEgress};
-use dispatch_engine::{Account, Backend as _, Egress, EngineConfig, Grants, Network, Trial};
+use dispatch_engine::{Backend as _, Egress, EngineConfig, FetchBounds, Grants, Network, Spooled, Trial};
 use dispatch_model::{
-    Channel, Clock as _, Context, Effect, Exchange, MediaSupport, Message, MessageId, Reply, Secret,
+    Asks, Channel, Clock as _, Context, Description, MediaSupport, Message, MessageId, Secret,
 };
-use dispatch_plugins::Plugin;
 
-use super::{Component, host, read};
+use super::component::{self, Component};
+use super::{host, read, steps};
 use crate::cli::{LogFormat, PluginRunArgs};
 use crate::clock::SystemClock;
 use crate::exit::Failure;
-use crate::verbs::{Place, action, outcome, send};
-use crate::{daemon, logging, out};
+use crate::verbs::{Place, send};
+use crate::{daemon, logging};
 
 /// How long a live delivery may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Of an answer's body, this much is shown.
-const ANSWER_SHOWN: usize = 1000;
 
 pub(super) async fn run(place: &Place, args: &PluginRunArgs) -> Result<(), Failure> {
     let component = Component::of(&args.path)?;
     // The plugin's lines are shown as the daemon would write them.
     let _ = logging::start(LogFormat::Auto, "warn,dispatch_plugins=debug");
-    let plugin = host()?
-        .load("tried", component.bytes()?)
-        .await
-        .map_err(|error| Failure::Refused(format!("{}: {error}", component.file.display())))?;
+    let plugin = component.load(&host()?).await?;
+    let said = plugin.description();
     let clock = SystemClock::start();
-    let settings = component.settings(args.settings.as_deref())?.unwrap_or_else(|| "{}".to_owned());
-    let grants = grants(&plugin, &settings, args).await?;
-    let message = message(&component, args, &plugin, &clock)?;
+    let settings = component.settings(args.settings.as_deref(), &said.settings_schema)?;
+    let asks = component::asks(&plugin, &settings).await?;
+    let grants = grants(said, asks, args)?;
+    let mut message = message(&component, args, said, &clock)?;
     let cassette = component.file(args.cassette.as_deref(), "cassette.json");
     let (egress, from) = egress(args, cassette)?;
+    let files = fetch(&*egress, said, &mut message).await?;
     let now = clock.now();
     let context = Context {
-        settings: settings.into(),
+        settings: settings.json.into(),
         now,
         deadline: now.plus(TIMEOUT),
         number: 1,
@@ -52,11 +50,12 @@ pub(super) async fn run(place: &Place, args: &PluginRunArgs) -> Result<(), Failu
         egress: &*egress,
         clock: &clock,
         grants: &grants,
+        attachments: &files,
         timeout: TIMEOUT,
         record_body: EngineConfig::default().record_body,
     };
-    let account = trial.deliver(&context, &message).await;
-    place.show(&account, |account| text(account, &from))?;
+    let account = steps::covered(&trial.deliver(&context, &message).await, &grants.secrets)?;
+    place.show(&account, |account| steps::text(account, &from))?;
     match &account.end {
         Ok(_) => Ok(()),
         Err(fault) => Err(Failure::Refused(format!("the host ended the plugin's call: {fault}"))),
@@ -64,23 +63,12 @@ pub(super) async fn run(place: &Place, args: &PluginRunArgs) -> Result<(), Failu
 }
 
 /// What the plugin asks for is what it gets: the author is the operator here.
-async fn grants(plugin: &Plugin, settings: &str, args: &PluginRunArgs) -> Result<Grants, Failure> {
-    let asks = match plugin.check(settings).await {
-        Ok(Ok(asks)) => asks,
-        Ok(Err(problems)) => {
-            for problem in &problems {
-                out::talk(&format!("settings: {}: {}", problem.path, problem.message));
-            }
-            return Err(Failure::Refused("the plugin refuses these settings".to_owned()));
-        }
-        Err(fault) => return Err(Failure::Refused(format!("checking the settings failed: {fault}"))),
-    };
+fn grants(said: &Description, asks: Asks, args: &PluginRunArgs) -> Result<Grants, Failure> {
     if asks.relay && args.live {
-        return Err(Failure::Refused(
-            "a plugin that needs a mail relay is tried live through a daemon".to_owned(),
-        ));
+        let words = "a plugin that needs a mail relay is tried live through a daemon: without --live a cassette answers";
+        return Err(Failure::Refused(words.to_owned()));
     }
-    let mut secrets = std::collections::BTreeMap::new();
+    let mut secrets = BTreeMap::new();
     for given in &args.secret {
         let (name, variable) = given
             .split_once('=')
@@ -91,13 +79,16 @@ async fn grants(plugin: &Plugin, settings: &str, args: &PluginRunArgs) -> Result
             })?;
         secrets.insert(name.to_owned(), Secret::new(value));
     }
-    let named = plugin.description().secrets.iter().filter(|ask| ask.required).map(|ask| &ask.name);
+    let named = said.secrets.iter().filter(|ask| ask.required).map(|ask| &ask.name);
     for name in named.chain(&asks.secrets) {
         if secrets.contains_key(name) {
             continue;
         }
         if args.live {
-            return Err(Failure::Refused(format!("the secret {name} is missing: --secret {name}=VARIABLE")));
+            let words = format!(
+                "the secret {name} is missing: --secret {name}=VARIABLE takes it from the environment"
+            );
+            return Err(Failure::Refused(words));
         }
         secrets.insert(name.clone(), Secret::new(format!("no-secret-{name}")));
     }
@@ -119,10 +110,10 @@ async fn grants(plugin: &Plugin, settings: &str, args: &PluginRunArgs) -> Result
 fn message(
     component: &Component,
     args: &PluginRunArgs,
-    plugin: &Plugin,
+    said: &Description,
     clock: &SystemClock,
 ) -> Result<Message, Failure> {
-    let channels = &plugin.description().channels;
+    let channels = &said.channels;
     let message = match component.file(args.message.as_deref(), "message.json") {
         None => dispatch_conformance::sample(channels.first().copied().unwrap_or(Channel::Sms)),
         Some(path) => {
@@ -137,11 +128,28 @@ fn message(
         let words = format!("it carries no {}: give another message with --message", message.channel());
         return Err(Failure::Refused(words));
     }
-    if !message.attachments.is_empty() && plugin.description().limits.media == MediaSupport::Content {
-        let words = "attachments whose content the plugin wants are fetched by a daemon: try it without them";
-        return Err(Failure::Refused(words.to_owned()));
-    }
     Ok(message)
+}
+
+/// The attachments, fetched where the plugin wants their content.
+async fn fetch(
+    egress: &dyn Egress,
+    said: &Description,
+    message: &mut Message,
+) -> Result<Vec<Arc<Spooled>>, Failure> {
+    let mut files = Vec::new();
+    if said.limits.media != MediaSupport::Content {
+        return Ok(files);
+    }
+    let bounds = FetchBounds { max_bytes: said.limits.media_bytes_max, timeout: TIMEOUT };
+    for attachment in &mut message.submission.attachments {
+        let fetched = egress.fetch(&attachment.url, bounds).await.map_err(|error| {
+            Failure::Refused(format!("the attachment {} was not fetched: {error}", attachment.url))
+        })?;
+        attachment.file = Some(fetched.file.clone());
+        files.push(Arc::new(fetched));
+    }
+    Ok(files)
 }
 
 fn egress(args: &PluginRunArgs, cassette: Option<PathBuf>) -> Result<(Arc<dyn Egress>, String), Failure> {
@@ -157,55 +165,6 @@ fn egress(args: &PluginRunArgs, cassette: Option<PathBuf>) -> Result<(Arc<dyn Eg
         ));
     };
     let cassette = CassetteEgress::from_json(&read(&path)?)
-        .map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))?;
-    Ok((Arc::new(cassette), path.display().to_string()))
-}
-
-fn text(account: &Account, from: &str) -> String {
-    let mut text = String::new();
-    for (number, exchange) in account.exchanges.iter().enumerate() {
-        step(&mut text, number + 1, exchange, from);
-    }
-    match &account.end {
-        Ok(end) => {
-            let _ = write!(text, "{}: {}", end.kind(), outcome::words(end));
-        }
-        Err(fault) => {
-            let _ = write!(text, "fault: {fault}");
-        }
-    }
-    text
-}
-
-fn step(text: &mut String, number: usize, exchange: &Exchange, from: &str) {
-    let effect = match exchange.effect {
-        Effect::None => "delivers nothing",
-        Effect::Delivers => "delivers",
-    };
-    let _ = writeln!(text, "step {number}, {effect}:\n{}", action::shown(&exchange.action, "  "));
-    let _ = write!(text, "answered by {from} in {} ms: ", exchange.took_ms);
-    match &exchange.reply {
-        Reply::Http(response) => {
-            let _ = writeln!(text, "{}", response.status);
-            for header in &response.headers {
-                let _ = writeln!(text, "  {}: {}", header.name, header.value);
-            }
-            let body: String = response.body.to_text().chars().take(ANSWER_SHOWN).collect();
-            if !body.is_empty() {
-                let _ = writeln!(
-                    text,
-                    "\n{}",
-                    body.lines().map(|line| format!("  {line}\n")).collect::<String>().trim_end()
-                );
-            }
-        }
-        Reply::Mail(mail) => {
-            let _ = writeln!(text, "{} {} ({:?})", mail.reply.code, mail.reply.text, mail.stage);
-        }
-        Reply::Failed { kind, detail, may_have_left } => {
-            let left = if *may_have_left { "bytes may have left" } else { "no byte left" };
-            let _ = writeln!(text, "no answer: {}: {detail} ({left})", kind.as_str());
-        }
-    }
-    text.push('\n');
+        .map_err(|error| Failure::Refused(format!("{}: no cassette: {error}", path.display())))?;
+    Ok((Arc::new(cassette.guarded()), path.display().to_string()))
 }

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use dispatch_conformance::{Effort, Report, Subject};
+use dispatch_engine::Backend as _;
 use parking_lot::Mutex;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Component, host, say, target_dir};
+use super::component::Component;
+use super::{host, say, target_dir};
 use crate::cli::PluginTestArgs;
 use crate::exit::Failure;
 use crate::verbs::Place;
@@ -19,28 +21,31 @@ const LINES_MAX: usize = 100_000;
 pub(super) async fn test(place: &Place, args: &PluginTestArgs) -> Result<(), Failure> {
     let component = Component::of(&args.path)?;
     if let Some(project) = &component.project {
-        project.build(target_dir().as_deref(), &mut say)?;
+        if project.is_stale()? {
+            project.build(target_dir().as_deref(), &mut say)?;
+        }
         say("its own tests:");
         project.test(target_dir().as_deref(), &mut say)?;
     }
-    let settings = component.settings(args.settings.as_deref())?.ok_or_else(|| {
-        Failure::Refused("give settings that it should accept: --settings FILE (JSON)".to_owned())
-    })?;
     let heard = Heard::default();
     // Only the plugin's lines are heard; nothing else writes a log in this process.
     let _ = tracing_subscriber::registry().with(heard.clone()).try_init();
-    let plugin = host()?
-        .load("examined", component.bytes()?)
-        .await
-        .map_err(|error| Failure::Refused(format!("{}: {error}", component.file.display())))?;
-    let subject = Subject { plugin: &*plugin, settings: &settings, log: &|| heard.take() };
-    let report = dispatch_conformance::examine(&subject, Effort { cases: args.cases, seed: args.seed }).await;
-    place.show(&report, text)?;
+    let plugin = component.load(&host()?).await?;
+    let settings = component.settings(args.settings.as_deref(), &plugin.description().settings_schema)?;
+    let subject = Subject {
+        plugin: &*plugin,
+        settings: &settings.json,
+        schema: &|settings| plugin.schema_problems(settings),
+        log: &|| heard.take(),
+    };
+    let effort = Effort { cases: args.cases, seed: args.seed };
+    let report = dispatch_conformance::examine(&subject, effort).await;
+    place.show(&report, |report| text(report, &settings.from))?;
     if report.passed() { Ok(()) } else { Err(Failure::Refused("it does not keep the contract".to_owned())) }
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::from("the contract:\n");
+fn text(report: &Report, from: &str) -> String {
+    let mut text = format!("the contract, with {from}:\n");
     for check in &report.checks {
         let word = if check.broken == 0 { "ok" } else { "BROKEN" };
         let _ = writeln!(text, "  {word:<7}{} ({} tries)", check.name, check.tried);

@@ -1,0 +1,203 @@
+//! `dispatcher plugin inspect`, `run` and `stand-in`, with guests that are built anyway.
+
+use dispatch_testkit::{Answer, Client, HttpCatcher, Log, Shell, free_port, repository};
+
+use super::{cli, dist, said};
+use crate::stage::SOON;
+
+fn guest(name: &str) -> String {
+    dist().join(format!("{name}.wasm")).display().to_string()
+}
+
+const TWILIO: &str = r#"account_sid = "AC00000000000000000000000000000000"
+from = "+15005550006"
+"#;
+
+#[tokio::test]
+async fn inspect_shows_what_it_is_and_what_to_grant() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cli = cli(folder.path())?;
+    // Settings as TOML, as they would stand in the configuration.
+    std::fs::write(folder.path().join("s.toml"), TWILIO)?;
+    let shown = said(&cli, 0, &["plugin", "inspect", &guest("twilio"), "--settings", "s.toml"]).await?;
+    for expected in [
+        "plugin     twilio ",
+        "channels   sms",
+        "contract   1.0.0 (this dispatcher serves 1.0.0)",
+        "sha256     ",
+        "kB of memory to begin with",
+        "imports    dispatcher:plugin/secrets@1.0.0",
+        "exports    dispatcher:plugin/delivery@1.0.0",
+        "secrets    auth_token (",
+        "features   receive, lookup",
+        "asks for   api.twilio.com (with s.toml)",
+        "hosts = [\"api.twilio.com\"]",
+        "from = \"+15005550006\"",
+        "secrets = { auth_token = { env = \"AUTH_TOKEN\" } }",
+    ] {
+        assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
+    }
+    let json = cli.json(&["plugin", "inspect", &guest("twilio"), "--settings", "s.toml"]).await?;
+    assert_eq!(json["asks"]["hosts"][0], "api.twilio.com");
+    assert_eq!(json["sha256"].as_str().map(str::len), Some(64));
+    Ok(())
+}
+
+#[tokio::test]
+async fn inspect_says_what_would_be_refused_and_what_to_do() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cli = cli(folder.path())?;
+    std::fs::write(folder.path().join("core.wasm"), b"\0asm\x01\0\0\0")?;
+    std::fs::write(folder.path().join("bad.json"), r#"{ "from": 7 }"#)?;
+    let importer = guest("fixtures/importer");
+    let (future, twilio) = (guest("fixtures/future"), guest("twilio"));
+    for (args, expected) in [
+        (
+            &["core.wasm"][..],
+            &["REFUSED    a core WebAssembly module, not a component", "wasm-tools component new"][..],
+        ),
+        (&[importer.as_str()], &["REFUSED    it imports `", "wasm32-unknown-unknown"]),
+        (
+            &[future.as_str()],
+            &["REFUSED    built for dispatcher:plugin@", "build it with the SDK of this version"],
+        ),
+        (
+            &[twilio.as_str(), "--settings", "bad.json"],
+            &["REFUSED    its settings (bad.json): from: ", "account_sid"],
+        ),
+        (&["nothing.wasm"], &["nothing.wasm: No such file"]),
+    ] {
+        let shown = said(&cli, 1, &[&["plugin", "inspect"], args].concat()).await?;
+        for words in expected {
+            assert!(shown.contains(words), "{words:?} is not in\n{shown}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn run_prints_every_step_from_a_cassette() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cli = cli(folder.path())?;
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+    write("s.toml", TWILIO)?;
+    std::fs::copy(repository().join("config/samples/sms.json"), folder.path().join("m.json"))?;
+    write(
+        "c.json",
+        r#"[{ "match": { "http": { "method": "POST" } }, "reply": { "http": { "status": 201, "headers": [], "body": "{\"sid\":\"SM1\",\"status\":\"queued\"}" } } }]"#,
+    )?;
+    let twilio = guest("twilio");
+    let run = ["plugin", "run", &twilio, "--settings", "s.toml", "--message", "m.json"];
+    let shown = said(&cli, 0, &[&run[..], &["--cassette", "c.json"]].concat()).await?;
+    for expected in [
+        "step 1, delivers:",
+        "POST https://api.twilio.com/",
+        "«secret auth_token»",
+        "answered by c.json",
+        "accepted: SM1",
+    ] {
+        assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
+    }
+    let json = cli.json(&[&run[..], &["--cassette", "c.json"]].concat()).await?;
+    assert_eq!(json["end"]["Ok"]["outcome"], "accepted", "{json:#}");
+
+    // Who should answer? And what the cassette has no answer to, is no answer.
+    let nobody = said(&cli, 1, &run).await?;
+    assert!(nobody.contains("--cassette FILE") && nobody.contains("--live"), "{nobody}");
+    write("c.json", "[]")?;
+    let none = said(&cli, 0, &[&run[..], &["--cassette", "c.json"]].concat()).await?;
+    assert!(
+        none.contains("no answer: refused: the cassette has no answer to this: POST https://api.twilio.com"),
+        "{none}"
+    );
+    write("c.json", "{}")?;
+    let broken = said(&cli, 1, &[&run[..], &["--cassette", "c.json"]].concat()).await?;
+    assert!(broken.contains("c.json: no cassette"), "{broken}");
+    write("s.toml", "from = 7\n")?;
+    let wrong = said(&cli, 1, &run).await?;
+    assert!(
+        wrong.contains("from: ") && wrong.contains("the plugin refuses these settings (s.toml)"),
+        "{wrong}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn run_refuses_what_the_daemon_would() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cli = cli(folder.path())?;
+    // It asks for no host, and sends to one.
+    std::fs::write(folder.path().join("s.json"), r#"{ "what": "send", "name": "key", "secrets": ["key"] }"#)?;
+    std::fs::write(
+        folder.path().join("c.json"),
+        r#"[{ "reply": { "http": { "status": 200, "headers": [], "body": "" } } }]"#,
+    )?;
+    let thief = guest("fixtures/thief");
+    let args = ["plugin", "run", &thief, "--settings", "s.json", "--cassette", "c.json"];
+    let shown = said(&cli, 0, &args).await?;
+    assert!(shown.contains("the host evil.invalid is not granted"), "{shown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn run_live_really_sends_and_covers_the_secret() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let key = "key-that-nobody-may-see";
+    let provider = HttpCatcher::start().await?;
+    // A provider that repeats what it was given.
+    provider.always(Answer::json(
+        401,
+        &serde_json::json!({ "code": "20003", "message": format!("no such token: {key}") }),
+    ));
+    std::fs::write(folder.path().join("s.toml"), format!("{TWILIO}base_url = \"{}\"\n", provider.url()))?;
+    let twilio = guest("twilio");
+    let run = ["plugin", "run", &twilio, "--settings", "s.toml", "--live"];
+    let cli = cli(folder.path())?.env("ACME_KEY", key);
+
+    let missing = said(&cli, 1, &run).await?;
+    assert!(missing.contains("the secret auth_token is missing: --secret auth_token=VARIABLE"), "{missing}");
+    let run = [&run[..], &["--secret", "auth_token=ACME_KEY"]].concat();
+    let refused = said(&cli, 0, &run).await?;
+    assert!(refused.contains("plaintext") && provider.count() == 0, "{refused}");
+    let refused = said(&cli, 0, &[&run[..], &["--plaintext"]].concat()).await?;
+    assert!(refused.contains("127.0.0.1") && provider.count() == 0, "{refused}");
+
+    let shown =
+        said(&cli, 0, &[&run[..], &["--plaintext", "--private-network", "127.0.0.0/8"]].concat()).await?;
+    assert_eq!(provider.requests()[0].basic().map(|(_, token)| token).as_deref(), Some(key));
+    assert!(shown.contains("rejected: account"), "{shown}");
+    assert!(shown.contains("no such token: «secret auth_token»") && !shown.contains(key), "{shown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stand_in_answers_from_a_cassette() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(
+        folder.path().join("cassette.json"),
+        r#"[
+          { "match": { "http": { "url": "https://api.example.com/messages", "body": ["bad"] } }, "reply": { "http": { "status": 422, "headers": [], "body": "no" } } },
+          { "match": { "http": { "url": "https://api.example.com/messages" } }, "reply": { "http": { "status": 201, "headers": [{ "name": "x-a", "value": "b" }], "body": "yes" } } },
+          { "match": { "http": { "url": "https://api.example.com/hang" } }, "reply": { "failed": { "kind": "reset", "detail": "", "may_have_left": true } } }
+        ]"#,
+    )?;
+    let port = free_port();
+    let binary = dispatch_testkit::dispatcher_binary()?;
+    let mut shell = Shell::start(folder.path(), &[])?;
+    shell.run(&format!("{} plugin stand-in --listen 127.0.0.1:{port} &", binary.display()), SOON).await?;
+    let log: Log = shell.log().clone();
+    log.wait_for("a provider listens on", SOON).await?;
+    let mut client = Client::tcp(([127, 0, 0, 1], port).into()).await?;
+    let auth = [("authorization", "Bearer key-of-mine")];
+    for (body, status) in [("good", 201), ("bad", 422), ("good again", 201)] {
+        let answer = client.request("POST", "/messages", &auth, body.as_bytes()).await?;
+        assert_eq!(answer.status, status, "{body}");
+    }
+    assert_eq!(client.request("GET", "/elsewhere", &[], b"").await?.status, 404);
+    assert!(client.request("POST", "/hang", &[], b"").await.is_err(), "the connection is broken off");
+    log.wait_for("=> broken off", SOON).await?;
+    let text = log.text();
+    assert!(text.contains("authorization: Bearer «11 bytes»") && !text.contains("key-of-mine"), "{text}");
+    assert!(text.contains("good again") && text.contains("=> 422"), "{text}");
+    Ok(())
+}
