@@ -17,6 +17,9 @@ const SKEW_MS: u64 = 5_000;
 /// Twilio shows a message in its list within seconds; before this, its absence says nothing.
 const SETTLED_MS: u64 = 60_000;
 
+/// Bytes of a text that can be looked for: four times the 1600 characters that Twilio takes.
+const COMPARED_MAX: usize = 6_400;
+
 /// What is looked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Wanted {
@@ -64,6 +67,10 @@ impl Lookup for Twilio {
     fn lookup(context: &Context<Settings>, query: &Query) -> Result<LookupStep<Wanted>, Reason> {
         let settings = &context.settings;
         let message = &query.message;
+        // The text is what is looked for, and has to fit into what is carried from step to step.
+        if message.body().len() > COMPARED_MAX {
+            return Err(Reason::new("too-long", "Twilio takes no text of this length, and lists none"));
+        }
         let mut url = format!("{}?PageSize=100&To={}", settings.messages_url(), percent(message.recipient()));
         if let Some(from) = &settings.from {
             url.push_str(&format!("&From={}", percent(from)));
