@@ -24,7 +24,7 @@ async fn one_accent_does_not_double_the_bill() -> anyhow::Result<()> {
         anyhow::Ok(cli.run(&["explain", &body.to_string_lossy()]).await?.stdout)
     };
     let explained = explain(&text).await?;
-    for line in ["The text: 1 part, GSM-7, 4 characters replaced", r#""á" becomes "a""#, "Mañana sera"] {
+    for line in ["The text: 1 part, GSM-7, 4 characters replaced", r#""á" becomes "a""#] {
         assert!(explained.contains(line), "{line} is not in\n{explained}");
     }
     let explained = explain(&"\u{1f600}".repeat(100)).await?;
