@@ -77,10 +77,10 @@ async fn a_mail_by_smtp() {
     assert_eq!((mail.sender.as_str(), mail.recipients.len()), ("ana@acme.example", 2));
     let wire = text(&mail.body);
     for part in [
-        "Message-ID: <1h7x2k9qzr4mb-0@acme.example>\r\n",
+        "Message-ID: <01hzy3k9q8w7e-1@acme.example>\r\n",
         "Date: Wed, 18 Nov 2026 11:06:40 +0000\r\n",
-        "boundary=\"dispatcher-1h7x2k9qzr4mb-0-mixed\"",
-        "Content-Transfer-Encoding: base64\r\n\r\n{attachment 0}\r\n--dispatcher-1h7x2k9qzr4mb-0-mixed--\r\n",
+        "boundary=\"dispatcher-01hzy3k9q8w7e-1-mixed\"",
+        "Content-Transfer-Encoding: base64\r\n\r\n{attachment 0}\r\n--dispatcher-01hzy3k9q8w7e-1-mixed--\r\n",
         "\r\n\r\nHola Beto",
     ] {
         assert!(wire.contains(part), "{part:?} is not in\n{wire}");
