@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod clock;
 mod configuration;
+mod console;
 mod daemon;
 mod exit;
 mod logging;

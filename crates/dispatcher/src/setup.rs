@@ -12,11 +12,11 @@ use dispatch_config::{Backend as BackendConfig, Config, Diagnostic, Loaded, Over
 use dispatch_engine::{
     Backend, BackendSetup, CallbackUrls, Dkim, Grants, Limits, Network, Overlay, Rate, Relay, RelayTls, Setup,
 };
-use dispatch_model::{Asks, BackendName, Description, Lane, LocationId};
+use dispatch_model::{Asks, BackendName, Description, Lane};
 use dispatch_plugins::PluginHost;
 
-use crate::bundled;
-use dispatch_admin::{BackendRow, CallbackRow};
+use crate::{bundled, console};
+use dispatch_admin::BackendRow;
 
 /// The plugin that is a dry run: what it takes never counts as delivered.
 const DRY_RUN: &str = "log";
@@ -63,7 +63,7 @@ pub(crate) async fn build(
             .map(|(key, url)| CallbackUrls::new(url, key)),
     };
     for row in &mut rows {
-        row.callbacks = callbacks(&setup, &row.name);
+        row.callbacks = console::urls(&setup, &row.name);
     }
     Ok(Built { setup, rows })
 }
@@ -375,19 +375,6 @@ fn row(setup: &BackendSetup, backend: &BackendConfig, overlays: usize) -> Backen
         overlays,
         callbacks: Vec::new(),
     }
-}
-
-/// The URLs for the consoles of a backend's provider: its own, and one for each location's overlay.
-fn callbacks(setup: &Setup, name: &BackendName) -> Vec<CallbackRow> {
-    let receives = setup.backends.get(name).is_some_and(|backend| backend.plugin.description().receives);
-    let Some(urls) = setup.callbacks.as_ref().filter(|_| receives) else { return Vec::new() };
-    let mut locations: Vec<&LocationId> =
-        setup.overlays.keys().filter(|(backend, _)| backend == name).map(|(_, location)| location).collect();
-    locations.sort();
-    std::iter::once(None)
-        .chain(locations.into_iter().map(Some))
-        .map(|location| CallbackRow { location: location.cloned(), url: urls.standing(name, location) })
-        .collect()
 }
 
 /// The files of plugins from elsewhere.
