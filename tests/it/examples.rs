@@ -1,6 +1,8 @@
 //! Each folder of `examples/` is started as it stands, with an overlay that says where the providers of
 //! this machine are, and delivers its own sample.
 
+mod presets;
+
 use std::path::PathBuf;
 
 use dispatch_testkit::{
@@ -11,13 +13,19 @@ use dispatch_testkit::{
 use crate::stage::{SOON, backends};
 
 /// The variables that the examples name their secrets by.
-const SECRETS: [(&str, &str); 6] = [
+const SECRETS: [(&str, &str); 12] = [
     ("TWILIO_AUTH_TOKEN", "token-of-the-first"),
     ("SPARE_AUTH_TOKEN", "token-of-the-spare"),
     ("BIG_CLIENT_AUTH_TOKEN", "token-of-the-big-one"),
     ("RELAY_PASSWORD", "password-of-the-agency"),
     ("DENTAL_RELAY_PASSWORD", "password-of-the-dentist"),
     ("GATEWAY_TOKEN", "token-of-the-gateway"),
+    ("LABSMOBILE_TOKEN", "token-of-labsmobile"),
+    ("SMSMASIVOS_API_KEY", "key-of-sms-masivos"),
+    ("CLICKSEND_API_KEY", "key-of-clicksend"),
+    ("KANNEL_PASSWORD", "password&of=kannel"),
+    ("SMSGATE_PASSWORD", "password-of-the-telephone"),
+    ("SIGNALWIRE_TOKEN", "token-of-signalwire"),
 ];
 
 /// An example and where it runs.
@@ -159,14 +167,38 @@ async fn any_http_api() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn signalwire() -> anyhow::Result<()> {
+    let example = Example::new("signalwire")?;
+    let provider = HttpCatcher::start().await?;
+    provider.always(Answer::twilio_created());
+    let base = format!("base_url = \"{}/api/laml\"", provider.url());
+    let daemon = example.start(&loopback("signalwire", &base)).await?;
+    daemon.send(&example.sample("sms.json")?).await?;
+    daemon.wait_state(SAMPLE, "accepted", SOON).await?;
+    let asked = provider.requests().remove(0);
+    let project = "00000000-0000-0000-0000-000000000001";
+    assert_eq!(asked.target, format!("/api/laml/2010-04-01/Accounts/{project}/Messages.json"));
+    assert_eq!(asked.basic(), Some((project.to_owned(), "token-of-signalwire".to_owned())));
+    daemon.stop().await?;
+    Ok(())
+}
+
 #[test]
 fn every_folder_is_run() -> anyhow::Result<()> {
-    let mut folders: Vec<String> = std::fs::read_dir(repository().join("examples"))?
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().join("config.toml").is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    folders.sort();
-    assert_eq!(folders, ["any-http-api", "email-relay", "one-number-per-client", "twilio-with-failover"]);
+    let folders = |under: &str| -> anyhow::Result<Vec<String>> {
+        let mut folders: Vec<String> = std::fs::read_dir(repository().join("examples").join(under))?
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().join("config.toml").is_file())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        folders.sort();
+        Ok(folders)
+    };
+    assert_eq!(
+        folders("")?,
+        ["any-http-api", "email-relay", "one-number-per-client", "signalwire", "twilio-with-failover"]
+    );
+    assert_eq!(folders("http-presets")?, ["clicksend", "kannel", "labsmobile", "smsgate", "sms-masivos"]);
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod authors;
 mod backup;
+mod cassettes;
 mod crash;
 mod drain;
 mod examples;
@@ -23,4 +24,5 @@ mod smtp;
 mod stage;
 mod texts;
 mod twilio;
+mod vendors;
 mod whole_way;

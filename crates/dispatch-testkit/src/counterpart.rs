@@ -91,20 +91,30 @@ impl Counterparts {
         ask(command, question).await
     }
 
-    /// Twilio's official description under Prism, which refuses what the description refuses.
+    /// Twilio's official description under Prism.
     pub async fn twilio(&self, home: &Home) -> anyhow::Result<Counterpart> {
-        let modules = self.folder.join("node_modules");
-        let described = modules.join("@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json");
-        let mut description: Value = serde_json::from_slice(&std::fs::read(&described)?)?;
+        let described = "node_modules/@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json";
+        let mut description = read_json(&self.folder.join(described))?;
         let path = "/paths/~12010-04-01~1Accounts~1{AccountSid}~1Messages.json/post";
         let content = format!("{path}/requestBody/content/application~1x-www-form-urlencoded");
         let form = description.pointer_mut(&content).context("the description has no message to create")?;
         // The description does not say how an array is written in a form; Twilio repeats the key.
         form["encoding"] = json!({ "MediaUrl": { "style": "form", "explode": true } });
-        let copy = home.write("twilio.json", description.to_string())?;
+        self.prism(home, &description).await
+    }
+
+    /// One of the descriptions of `counterparts/descriptions.json`, to be changed where it is known to be wrong.
+    pub fn description(&self, name: &str) -> anyhow::Result<Value> {
+        read_json(&self.folder.join("descriptions").join(format!("{name}.json")))
+    }
+
+    /// A description under Prism, which refuses what the description refuses and answers with its examples. The paths
+    /// of servers (`servers: [{ url: "https://api.example.com/v1" }]`) are not part of Prism's.
+    pub async fn prism(&self, home: &Home, description: &Value) -> anyhow::Result<Counterpart> {
         let port = free_port();
+        let copy = home.write(&format!("described-{port}.json"), description.to_string())?;
         let mut command = Command::new("/usr/bin/env");
-        command.args(["node"]).arg(modules.join("@stoplight/prism-cli/dist/index.js"));
+        command.arg("node").arg(self.folder.join("node_modules/@stoplight/prism-cli/dist/index.js"));
         command.args(["mock", "-h", "127.0.0.1", "-p", &port.to_string()]).arg(copy);
         let server = Counterpart::start(command, port)?;
         let listening = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok().map(drop);
@@ -112,6 +122,29 @@ impl Counterparts {
         up.with_context(|| server.log.text())?;
         Ok(server)
     }
+
+    /// What a script of `counterparts/` makes of this input, by the vendors' own libraries: `.cjs` by Node, `.py` by
+    /// Python. Both take JSON as their argument and print JSON.
+    pub async fn script(&self, name: &str, input: &Value) -> anyhow::Result<Value> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts").join(name);
+        let mut command = if script.extension().is_some_and(|kind| kind == "py") {
+            Command::new(self.folder.join("python/bin/python"))
+        } else {
+            let mut command = Command::new("/usr/bin/env");
+            // A module is looked for beside its script: the installed ones are found by this.
+            command.arg("node").env("NODE_PATH", self.folder.join("node_modules"));
+            command
+        };
+        let done = command.arg(script).arg(input.to_string()).output().await?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "{name}: {said}");
+        serde_json::from_slice(&done.stdout).with_context(|| format!("{name} printed no JSON: {said}"))
+    }
+}
+
+fn read_json(path: &Path) -> anyhow::Result<Value> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 impl Counterpart {

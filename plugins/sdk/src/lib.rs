@@ -97,7 +97,7 @@ pub use mailbox::Mailbox;
 pub use message::{Attachment, AttachmentFile, Channel, Message, Pair};
 pub use multipart::Multipart;
 pub use outcome::{Acceptance, Outcome, Reason, Refusal, RefusedRecipient};
-pub use phone::PhoneFormat;
+pub use phone::{PhoneFormat, SenderKind};
 pub use piece::{Encoding, Escape, Piece, Pieces};
 pub use plugin::{Action, Deliver, DeliverSteps, Lookup, Plugin, Receive, Step};
 pub use reply::{Failure, FailureKind, Reply, Response};

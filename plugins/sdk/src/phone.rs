@@ -41,9 +41,60 @@ fn country_code_length(digits: &str) -> usize {
     }
 }
 
+/// Who a text comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SenderKind {
+    /// `+525512345678`, or `525512345678`.
+    Number,
+    /// `12345`.
+    ShortCode,
+    /// `ACME`: at most 11 letters, digits, spaces and a few signs, one letter at least.
+    Name,
+}
+
+impl SenderKind {
+    /// What kind of sender this is; none where it is no sender.
+    pub fn of(sender: &str) -> Option<Self> {
+        let digits = sender.strip_prefix('+').unwrap_or(sender);
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return match digits.len() {
+                7..=15 => Some(Self::Number),
+                3..=6 if digits.len() == sender.len() => Some(Self::ShortCode),
+                _ => None,
+            };
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -_&.".contains(&byte);
+        let letter = sender.bytes().any(|byte| byte.is_ascii_alphabetic());
+        (letter && sender.len() <= 11 && sender.bytes().all(plain)).then_some(Self::Name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn senders() {
+        use SenderKind::{Name, Number, ShortCode};
+        let table = [
+            ("+525512345678", Some(Number)),
+            ("525512345678", Some(Number)),
+            ("12345", Some(ShortCode)),
+            ("ACME", Some(Name)),
+            ("Acme & Co.", Some(Name)),
+            ("+123", None),
+            ("12", None),
+            ("1234567890123456", None),
+            ("55 1234", None),
+            ("A name too long", None),
+            ("señor", None),
+            ("", None),
+            ("+", None),
+        ];
+        for (sender, kind) in table {
+            assert_eq!(SenderKind::of(sender), kind, "{sender:?}");
+        }
+    }
 
     #[test]
     fn forms() {

@@ -31,8 +31,11 @@ fn form(callback: &Callback) -> Result<Vec<(String, String)>, Reason> {
 
 /// The signature is over the whole URL and then each field's name and value, in the order of the names.
 fn verify(callback: &Callback, fields: &[(String, String)]) -> Result<(), Reason> {
-    let given =
-        callback.header("x-twilio-signature").ok_or(Reason::new("unsigned", "there is no signature"))?;
+    // SignalWire signs by the same rule under a name of its own.
+    let given = callback
+        .header("x-twilio-signature")
+        .or_else(|| callback.header("x-signalwire-signature"))
+        .ok_or(Reason::new("unsigned", "there is no signature"))?;
     let signature =
         BASE64_STANDARD.decode(given).map_err(|_| Reason::new("signature", "the signature is not base64"))?;
     let mut sorted: Vec<&(String, String)> = fields.iter().collect();
@@ -206,6 +209,16 @@ mod tests {
         let [Event::Inbound(inbound)] = received.events.as_slice() else { panic!("{received:?}") };
         assert_eq!((inbound.text.as_str(), inbound.from.as_str()), ("STOP ñ", "+525512345678"));
         assert_eq!(inbound.media, ["https://api.twilio.com/x"]);
+    }
+
+    #[test]
+    fn signalwire_has_a_name_of_its_own_for_it() {
+        set_secrets(&[("auth_token", "t")]);
+        let mut callback = signed(URL, &[("MessageSid", "SM1"), ("MessageStatus", "delivered")]);
+        callback.headers[1].name = "x-signalwire-signature".into();
+        assert!(receive(&callback).is_ok());
+        callback.body.push(b'0');
+        assert_eq!(receive(&callback).unwrap_err().code, "signature");
     }
 
     #[test]

@@ -10,6 +10,9 @@ async fn the_bundled_plugins_say_what_they_are() {
     let host = host();
     for (name, channels) in [
         ("twilio", &[Channel::Sms][..]),
+        ("telnyx", &[Channel::Sms]),
+        ("vonage", &[Channel::Sms]),
+        ("infobip", &[Channel::Sms]),
         ("smtp", &[Channel::Email]),
         ("sendgrid", &[Channel::Email]),
         ("ses", &[Channel::Email]),

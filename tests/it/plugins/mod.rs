@@ -1,10 +1,12 @@
 //! The plugin host with built guests: what `cargo xtask plugins` made, no daemon around it.
 
+mod answers;
 mod calls;
 mod faults;
 mod guests;
 mod isolation;
 mod loading;
+mod signed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
