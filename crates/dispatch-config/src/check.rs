@@ -14,7 +14,7 @@ use crate::node::{Node, Origin};
 use crate::origins::Origins;
 use crate::problems::Problems;
 use crate::suggestion::{listed, nearest, one_of};
-use crate::{Config, Expect, Relay, RelayTls, Source};
+use crate::{Config, Expect, Relay, RelayTls, Session, Source};
 
 /// The shortest time for which a dedupe key is kept: a sender may retry for days, and an operator may
 /// have it resend weeks later.
@@ -164,6 +164,30 @@ impl Check<'_> {
             if let Some(relay) = &backend.relay {
                 self.relay(relay, backend.plaintext, &format!("{at}.relay"));
             }
+            if let Some(session) = &backend.session {
+                self.session(session, backend.plaintext, &format!("{at}.session"));
+            }
+        }
+    }
+
+    fn session(&mut self, session: &Session, plaintext: bool, at: &str) {
+        if !session.tls && !plaintext {
+            self.error(
+                &format!("{at}.tls"),
+                "a session without TLS needs a word of its own",
+                "take tls = false away; or write plaintext = true beside the session, if its network is yours",
+            );
+        }
+        for (key, text, max) in
+            [("system_id", &session.system_id, 15), ("system_type", &session.system_type, 12)]
+        {
+            if text.len() > max || !text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+                self.error(
+                    &format!("{at}.{key}"),
+                    "SMPP has no room for this",
+                    format!("write at most {max} characters of ASCII"),
+                );
+            }
         }
     }
 
@@ -211,15 +235,27 @@ impl Check<'_> {
                         );
                     }
                 }
-                let Some(relay) = &overlay.relay else { continue };
-                if relay.host.is_empty() && !self.problems.spoils(&at) {
-                    self.error(
-                        &format!("{at}.relay"),
-                        format!("backend \"{name}\" has no relay to lay this one over"),
-                        "add host = \"NAME\"",
-                    );
+                if let Some(relay) = &overlay.relay {
+                    if relay.host.is_empty() && !self.problems.spoils(&at) {
+                        self.error(
+                            &format!("{at}.relay"),
+                            format!("backend \"{name}\" has no relay to lay this one over"),
+                            "add host = \"NAME\"",
+                        );
+                    }
+                    self.relay(relay, backend.plaintext, &format!("{at}.relay"));
                 }
-                self.relay(relay, backend.plaintext, &format!("{at}.relay"));
+                if let Some(session) = &overlay.session {
+                    let whole = !session.host.is_empty() && !session.system_id.is_empty();
+                    if !whole && !self.problems.spoils(&at) {
+                        self.error(
+                            &format!("{at}.session"),
+                            format!("backend \"{name}\" has no session to lay this one over"),
+                            "add host = \"NAME\" and system_id = \"NAME\"",
+                        );
+                    }
+                    self.session(session, backend.plaintext, &format!("{at}.session"));
+                }
             }
         }
     }

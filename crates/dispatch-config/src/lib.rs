@@ -52,7 +52,7 @@ pub use schema::json_schema;
 pub use section::{
     Admin, Backend, Config, Dkim, Egress, Expect, KnownKeys, Limits, Listen, Location, Log, LogFormat,
     Network, Overlay, Plugin, PluginHost, Rate, Relay, RelayTls, ResolvedSecret, Retention, Route, RouteTest,
-    SecretFrom, Server, Source, Store,
+    SecretFrom, Server, Session, Source, Store,
 };
 pub use settings::settings_from_toml;
 pub use watch::watched_files;

@@ -235,7 +235,7 @@ fn column(name: &str, backends: &Table) -> Result<Column, (String, Option<String
         let hint = match nearest(name, ["location", "name"].into_iter()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {
-                "columns are location, name, BACKEND.settings.KEY, BACKEND.secrets.NAME.env (or .file), BACKEND.relay.KEY and BACKEND.dkim.KEY"
+                "columns are location, name, BACKEND.settings.KEY, BACKEND.secrets.NAME.env (or .file), BACKEND.relay.KEY, BACKEND.dkim.KEY and BACKEND.session.KEY"
                     .to_owned()
             }
         };
@@ -245,10 +245,13 @@ fn column(name: &str, backends: &Table) -> Result<Column, (String, Option<String
     let path = match parts.as_slice() {
         [_, "settings", key] if !key.is_empty() => &parts,
         [_, "secrets", secret, "env" | "file"] if !secret.is_empty() => &parts,
-        [_, "relay", "password", "env" | "file"] => &parts,
+        [_, "relay" | "session", "password", "env" | "file"] => &parts,
         [_, "relay", "host" | "port" | "tls" | "user" | "hello"] => &parts,
         [_, "dkim", "key", "env" | "file"] => &parts,
         [_, "dkim", "domain" | "selector"] => &parts,
+        [_, "session", "host" | "port" | "tls" | "system_id" | "system_type" | "window" | "enquire_link"] => {
+            &parts
+        }
         _ => return Err(wrong()),
     };
     let backend = parts[0];

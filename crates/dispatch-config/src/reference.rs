@@ -56,8 +56,8 @@ fn every_key_stands_in_the_reference() {
     assert!(error.is_none(), "{}", error.map(|error| error.message).unwrap_or_default());
     let mut found = Vec::new();
     missing(&ROOT, &[&node], "", &mut found);
-    // A location's relay and signature have the keys of a backend's.
-    let laid_over = [".locations.*.backends.*.relay.", ".locations.*.backends.*.dkim."];
+    // A location's relay, signature and session have the keys of a backend's.
+    let laid_over = ["relay.", "dkim.", "session."].map(|key| format!(".locations.*.backends.*.{key}"));
     found.retain(|path| !laid_over.iter().any(|below| path.starts_with(below)));
     assert_eq!(found, [""; 0], "keys that reference.toml does not show");
 }

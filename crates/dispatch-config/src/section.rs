@@ -5,6 +5,7 @@ pub(crate) mod host;
 pub(crate) mod location;
 pub(crate) mod route;
 pub(crate) mod server;
+pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod store;
 
@@ -22,6 +23,7 @@ pub use host::{Egress, Plugin, PluginHost};
 pub use location::{Location, Overlay};
 pub use route::{Expect, Route, RouteTest};
 pub use server::{Admin, Listen, Log, LogFormat, Server};
+pub use session::Session;
 pub use source::{KnownKeys, Source};
 pub use store::{Retention, Store};
 

@@ -77,6 +77,8 @@ fn beyond(desk: &Desk<'_>, ask: &Ask) -> String {
             _ => walk::text_of(&ask.action),
         },
         Action::Mail(mail) => format!("{} {}", mail.sender, mail.recipients.join(" ")),
+        // All of it goes to the message centre, and in clear as often as not.
+        Action::Smpp(submission) => text(submission),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Outcomes that cannot follow from the answer.
 
-use dispatch_model::{Effect, FailureKind, Outcome, Rejection, Reply};
+use dispatch_model::{Effect, FailureKind, Outcome, Rejection, Reply, SmppStage};
 
 /// Why an outcome cannot follow from an answer, where it cannot. `delivering` says whether anything that delivers was
 /// asked on the way, the last ask included; `effect` is that of the last ask.
@@ -19,6 +19,9 @@ pub(crate) fn against(outcome: &Outcome, reply: &Reply, effect: Effect, deliveri
         }
         Reply::Mail(mail) if accepted && mail.reply.code >= 400 => {
             Some(format!("accepted, and the relay answered {}", mail.reply.code))
+        }
+        Reply::Smpp(smpp) if accepted && (smpp.status != 0 || smpp.stage == SmppStage::Bind) => {
+            Some(format!("accepted, and the message centre answered {:#x} at {:?}", smpp.status, smpp.stage))
         }
         _ => None,
     }

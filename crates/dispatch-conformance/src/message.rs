@@ -2,7 +2,8 @@
 
 use dispatch_model::{
     Attachment, AttachmentFile, Body, Callback, Channel, Content, Context, Description, EmailContent,
-    MediaSupport, Message, MessageId, Pair, PhoneNumber, SmsContent, Submission, Timestamp,
+    HttpCallback, MediaSupport, Message, MessageId, Pair, PhoneNumber, SmppAddress, SmppDelivery, SmppTlv,
+    SmsContent, Submission, Timestamp,
 };
 use rand::Rng as _;
 use rand::rngs::SmallRng;
@@ -201,8 +202,44 @@ pub(crate) fn contexts(settings: &str, index: usize) -> Context {
     }
 }
 
-/// A callback that nobody signed.
+/// A callback that nobody signed, or a delivery that no message centre would make.
 pub(crate) fn callback(rng: &mut SmallRng) -> Callback {
+    if rng.random_bool(0.4) { Callback::Smpp(delivery(rng)) } else { Callback::Http(http_callback(rng)) }
+}
+
+fn delivery(rng: &mut SmallRng) -> SmppDelivery {
+    let bytes = |rng: &mut SmallRng, max: usize| -> Vec<u8> {
+        (0..rng.random_range(0..=max)).map(|_| rng.random::<u8>()).collect()
+    };
+    let address = |rng: &mut SmallRng| SmppAddress {
+        ton: rng.random(),
+        npi: rng.random(),
+        address: if rng.random_bool(0.5) { "525512345678".to_owned() } else { text(rng) },
+    };
+    let short_message = match rng.random_range(0..5) {
+        0 => bytes(rng, 254),
+        1 => b"id:0123456789 sub:001 dlvrd:001 submit date:2611220000 done date:2611220001 stat:DELIVRD err:000 text:".to_vec(),
+        2 => format!("id:{} stat:{} err:{}", text(rng), text(rng), text(rng)).into_bytes(),
+        3 => [vec![5, 0, 3, rng.random(), rng.random(), rng.random()], bytes(rng, 140)].concat(),
+        _ => text(rng).into_bytes(),
+    };
+    SmppDelivery {
+        source: address(rng),
+        destination: address(rng),
+        esm_class: *[0, 4, 8, 0x40, 0x44, 0xff].choose(rng).unwrap_or(&0),
+        protocol_id: rng.random(),
+        data_coding: *[0, 1, 3, 8, 0xf5, 0xff].choose(rng).unwrap_or(&0),
+        short_message: Body::from(short_message),
+        tlvs: (0..rng.random_range(0..4))
+            .map(|_| SmppTlv {
+                tag: *[0x001e, 0x0427, 0x0423, 0x020c, 0x020e, 0x020f, 0x1400].choose(rng).unwrap_or(&0),
+                value: Body::from(bytes(rng, 20)),
+            })
+            .collect(),
+    }
+}
+
+fn http_callback(rng: &mut SmallRng) -> HttpCallback {
     let headers = ["content-type", "x-twilio-signature", "authorization", "svix-id", "svix-signature", "x-y"];
     let body = match rng.random_range(0..5) {
         0 => (0..rng.random_range(0..2000)).map(|_| rng.random::<u8>()).collect(),
@@ -213,7 +250,7 @@ pub(crate) fn callback(rng: &mut SmallRng) -> Callback {
         3 => [vec![b'['; 20_000]].concat(),
         _ => text(rng).into_bytes(),
     };
-    Callback {
+    HttpCallback {
         method: (*["POST", "GET", "", "post\r\n"].choose(rng).unwrap_or(&"POST")).to_owned(),
         url: format!("https://hooks.example.com/callbacks/x?{}", text(rng)),
         headers: headers

@@ -13,7 +13,7 @@ use crate::reply::{self, Answer};
 use crate::walk;
 
 /// Steps of a question; the contract names the number.
-const STEPS_MAX: usize = 8;
+const STEPS_MAX: usize = 32;
 /// Callbacks whose asks meet every kind of answer; those of the others meet one.
 const THOROUGH: usize = 4;
 
@@ -39,8 +39,8 @@ async fn receive(
 ) {
     let plugin = desk.subject.plugin;
     let context = context(desk.subject.settings, 1);
-    let start: String = callback.body.to_text().chars().take(80).collect();
-    let input = format!("callback {} {start}", callback.method);
+    let said = serde_json::to_string(callback).unwrap_or_default();
+    let input = format!("callback {}", said.chars().take(160).collect::<String>());
     let step = book.twice("receive", &input, || plugin.receive(&context, callback, &desk.grants)).await;
     let receives = plugin.description().receives;
     match step {

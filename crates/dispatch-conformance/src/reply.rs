@@ -2,7 +2,7 @@
 
 use dispatch_model::{
     Action, Body, FailureKind, HttpResponse, MailReply, MailStage, MailSubmission, Pair, RecipientReply,
-    Reply, SmtpReply,
+    Reply, SmppReply, SmppStage, SmppTlv, SmtpReply,
 };
 
 /// An answer and what to call it.
@@ -40,6 +40,7 @@ pub(crate) fn all(action: &Action) -> Vec<Answer> {
     let mut answers: Vec<Answer> = match action {
         Action::Http(_) => http(),
         Action::Mail(mail) => relay(mail),
+        Action::Smpp(_) => message_centre(),
     };
     for kind in [
         FailureKind::Dns,
@@ -71,6 +72,10 @@ pub(crate) fn all(action: &Action) -> Vec<Answer> {
         Action::Mail(_) => {
             Answer { name: "an HTTP answer to mail".to_owned(), reply: response(200, Vec::new(), &[]) }
         }
+        Action::Smpp(_) => Answer {
+            name: "an HTTP answer to a short message".to_owned(),
+            reply: response(200, Vec::new(), &[]),
+        },
     });
     answers
 }
@@ -157,6 +162,50 @@ fn relay(mail: &MailSubmission) -> Vec<Answer> {
         name: "250 at the end, one recipient refused".to_owned(),
         reply: smtp(MailStage::Content, 250, mixed),
     });
+    answers
+}
+
+/// Command statuses of every kind: the standard's, a vendor's, and none of anybody's.
+const COMMAND_STATUSES: [u32; 24] = [
+    0x00,
+    0x01,
+    0x02,
+    0x03,
+    0x04,
+    0x05,
+    0x08,
+    0x0a,
+    0x0b,
+    0x0d,
+    0x0e,
+    0x0f,
+    0x14,
+    0x15,
+    0x33,
+    0x43,
+    0x45,
+    0x58,
+    0x61,
+    0x62,
+    0x64,
+    0xfe,
+    0x400,
+    0xffff_ffff,
+];
+
+fn message_centre() -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for status in COMMAND_STATUSES {
+        for stage in [SmppStage::Bind, SmppStage::Submit] {
+            for message_id in [None, Some("0badc0de"), Some("\u{fffd} \u{1b}[2J")] {
+                let tlvs = vec![SmppTlv { tag: 0x1400, value: Body::from(vec![0xff, 0]) }];
+                let name = format!("{status:#x} at {stage:?} with {}", message_id.unwrap_or("no id"));
+                let message_id = message_id.map(str::to_owned);
+                answers
+                    .push(Answer { name, reply: Reply::Smpp(SmppReply { stage, status, message_id, tlvs }) });
+            }
+        }
+    }
     answers
 }
 

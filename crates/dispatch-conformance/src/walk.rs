@@ -1,6 +1,7 @@
 //! Every path through `deliver` and `on-reply`: with each kind of answer, until an outcome, within the bound of steps.
 
 use std::collections::{HashMap, HashSet};
+use std::mem::{Discriminant, discriminant};
 
 use dispatch_model::{Action, Ask, Channel, Credential, Effect, HttpRequest, Message, Outcome, Piece, Step};
 use rand::rngs::SmallRng;
@@ -13,7 +14,7 @@ use crate::promise::{DELIVERS, HONEST, HOSTS, KEY, PATHS};
 use crate::reply::{self, Answer};
 
 /// Steps of an attempt; the contract names the number.
-const STEPS_MAX: usize = 8;
+const STEPS_MAX: usize = 32;
 /// Messages that meet every kind of answer; the others meet one each.
 const THOROUGH: usize = 4;
 /// Different asks whose answers are tried, for one message: more are sampled.
@@ -92,14 +93,15 @@ impl Walk<'_> {
         let delivering = ask.effect == Effect::Delivers;
         let mut places = vec![Place { ask, path: Vec::new(), before: Vec::new(), delivering }];
         let mut seen = HashSet::new();
-        let mut answers: HashMap<bool, Vec<Answer>> = HashMap::new();
+        let mut answers: HashMap<Discriminant<Action>, Vec<Answer>> = HashMap::new();
         while let Some(place) = places.pop() {
             hosts(self.desk, &place.ask, &self.input(&place.path), book);
             if !seen.insert(print(&place.ask)) || seen.len() > ASKS_MAX {
                 continue;
             }
-            let is_http = matches!(place.ask.action, Action::Http(_));
-            let answers = answers.entry(is_http).or_insert_with(|| reply::all(&place.ask.action));
+            let answers = answers
+                .entry(discriminant(&place.ask.action))
+                .or_insert_with(|| reply::all(&place.ask.action));
             let tried: Vec<&Answer> = match self.thorough {
                 true => answers.iter().collect(),
                 false => answers.choose(rng).into_iter().collect(),
@@ -155,7 +157,10 @@ impl Walk<'_> {
 pub(crate) fn hosts(desk: &Desk<'_>, ask: &Ask, input: &str, book: &mut Book) {
     let wrong = match &ask.action {
         Action::Mail(_) if !desk.asks.relay => Some("a mail, and check did not ask for a relay".to_owned()),
-        Action::Mail(_) => None,
+        Action::Smpp(_) if !desk.asks.session => {
+            Some("a short message, and check did not ask for a session".to_owned())
+        }
+        Action::Mail(_) | Action::Smpp(_) => None,
         Action::Http(request) => {
             let token = match &request.credential {
                 Credential::OAuth2ClientCredentials(client) => Some(host_of(&client.token_url)),
@@ -231,6 +236,7 @@ pub(crate) fn text_of(action: &Action) -> String {
             }
         }
         Action::Mail(mail) => take(&mail.body),
+        Action::Smpp(submission) => text.push_str(&submission.short_message.to_text()),
     }
     text
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use dispatch_conformance::{Effort, Report, Subject, examine};
 use dispatch_model::{
-    Ask, Asks, Body, CallbackAnswer, Effect, Fault, LookupStep, Outcome, Reason, ReceiveStep, Received,
+    Ask, Asks, Body, Effect, Fault, HttpAnswer, LookupStep, Outcome, Reason, ReceiveStep, Received,
     Rejection, Reply, SettingProblem, Step,
 };
 use stub::{SETTINGS, Stub, accepted, ask, honest_reply, post, schema};
@@ -217,7 +217,7 @@ fn features_that_are_not_described() {
     check(stub, "what is not described is refused");
     let mut stub = Stub::honest();
     stub.receive = Box::new(|_| {
-        let answer = CallbackAnswer { status: 200, content_type: None, body: Body::default() };
+        let answer = HttpAnswer { status: 200, content_type: None, body: Body::default() };
         Ok(ReceiveStep::Received(Received { answer, events: Vec::new() }))
     });
     check(stub, "what is not described is refused");

@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use dispatch_engine::{Call, Egress, FetchBounds, FetchError, Grants, SpoolContent, Spooled};
 use dispatch_model::{
     Action, AttachmentFile, Exchange, FailureKind, HttpRequest, HttpResponse, MailSubmission, Piece, Reply,
+    SmppSubmission,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub enum Matcher {
     Http(HttpMatcher),
     /// A mail.
     Mail(MailMatcher),
+    /// A short message.
+    Smpp(SmppMatcher),
     /// The fetching of an attachment.
     Fetch(FetchMatcher),
     /// Exactly this action.
@@ -84,6 +87,16 @@ pub struct MailMatcher {
     pub recipient: Option<String>,
     /// What all must stand in the message.
     pub body: Vec<String>,
+}
+
+/// A short message, by what is known of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmppMatcher {
+    /// The address it is from.
+    pub source: Option<String>,
+    /// The address it is to.
+    pub destination: Option<String>,
 }
 
 /// The fetching of an attachment.
@@ -175,9 +188,9 @@ impl Egress for CassetteEgress {
                 Err(FetchError::Refused(detail))
             }
             Some(Reply::Failed { detail, .. }) => Err(FetchError::Transient(detail)),
-            Some(Reply::Mail(_)) => {
-                Err(FetchError::Refused("the cassette answers a fetch with mail".to_owned()))
-            }
+            Some(Reply::Mail(_) | Reply::Smpp(_)) => Err(FetchError::Refused(
+                "the cassette answers a fetch with something else than HTTP".to_owned(),
+            )),
             None => Err(FetchError::Refused("the cassette has no answer to this fetch".to_owned())),
         }
     }
@@ -198,6 +211,7 @@ impl Matcher {
             (Self::Exactly(expected), action) => **expected == *action,
             (Self::Http(matcher), Action::Http(request)) => matcher.fits(request),
             (Self::Mail(matcher), Action::Mail(mail)) => matcher.fits(mail),
+            (Self::Smpp(matcher), Action::Smpp(submission)) => matcher.fits(submission),
             _ => false,
         }
     }
@@ -216,6 +230,13 @@ impl MailMatcher {
         let sender = self.sender.as_ref().is_none_or(|sender| *sender == mail.sender);
         let recipient = self.recipient.as_ref().is_none_or(|one| mail.recipients.contains(one));
         sender && recipient && contains_all(&mail.body, &self.body)
+    }
+}
+
+impl SmppMatcher {
+    fn fits(&self, submission: &SmppSubmission) -> bool {
+        let source = self.source.as_ref().is_none_or(|one| *one == submission.source.address);
+        source && self.destination.as_ref().is_none_or(|one| *one == submission.destination.address)
     }
 }
 
@@ -255,6 +276,7 @@ fn summary(action: &Action) -> String {
             format!("{} {}", request.method, url.split(['?', '#']).next().unwrap_or_default())
         }
         Action::Mail(mail) => format!("a mail to {} recipients", mail.recipients.len()),
+        Action::Smpp(_) => "a short message".to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dispatch_model::{FailureKind, Reply};
 
+use crate::smpp::Ticket;
 use crate::tap::Tap;
 
 /// A failure on the way to an answer. It does not say whether bytes may have left: [`Progress`] knows.
@@ -32,8 +33,15 @@ pub(crate) struct Progress {
     pub(crate) phase: &'static str,
     /// An earlier request of this action was answered (with a redirect), so bytes have left.
     earlier_left: bool,
-    /// The connection in use and what it had written when the part that counts began.
-    mark: Option<(Arc<Tap>, u64)>,
+    /// How it is known whether the part that counts has begun to leave.
+    mark: Option<Mark>,
+}
+
+enum Mark {
+    /// By the connection in use, and what it had written when that part began.
+    Written(Arc<Tap>, u64),
+    /// By the ticket that goes with a message through a connection which many share.
+    Ticket(Arc<Ticket>),
 }
 
 impl Progress {
@@ -43,7 +51,12 @@ impl Progress {
 
     /// From here on every byte written to this connection counts as having left.
     pub(crate) fn mark(&mut self, tap: &Arc<Tap>) {
-        self.mark = Some((Arc::clone(tap), tap.written()));
+        self.mark = Some(Mark::Written(Arc::clone(tap), tap.written()));
+    }
+
+    /// From here on this ticket tells.
+    pub(crate) fn ticket(&mut self, ticket: &Arc<Ticket>) {
+        self.mark = Some(Mark::Ticket(Arc::clone(ticket)));
     }
 
     /// What was marked is answered; something new begins which has not left yet.
@@ -57,9 +70,14 @@ impl Progress {
         self.mark = None;
     }
 
-    /// Whether a byte of the request now under way was written.
+    /// Whether a byte of the request now under way was written. A message that still waits for the writer is withdrawn by
+    /// this, so that the answer stays true.
     pub(crate) fn left_now(&self) -> bool {
-        self.mark.as_ref().is_some_and(|(tap, before)| tap.written() > *before)
+        match &self.mark {
+            Some(Mark::Written(tap, before)) => tap.written() > *before,
+            Some(Mark::Ticket(ticket)) => !ticket.withdraw(),
+            None => false,
+        }
     }
 
     /// Whether any byte that counts was written.

@@ -30,6 +30,7 @@ mod piece;
 mod pool;
 mod resolve;
 mod sigv4;
+mod smpp;
 mod smtp;
 mod splice;
 mod spool;
@@ -37,8 +38,9 @@ mod tap;
 mod tls;
 mod token;
 
-pub use cassette::{CassetteEgress, FetchMatcher, HttpMatcher, MailMatcher, Matcher, Take};
+pub use cassette::{CassetteEgress, FetchMatcher, HttpMatcher, MailMatcher, Matcher, SmppMatcher, Take};
 pub use config::EgressConfig;
 pub use dkim::{DkimKey, DkimKeyProblem};
 pub use network::{EgressError, NetworkEgress};
 pub use resolve::{Resolver, SystemResolver};
+pub use smpp::{Heard, Held, Listener};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use dispatch_engine::{FetchError, Spooled};
-use dispatch_model::{Action, Reply};
+use dispatch_model::{Action, Lane, Reply};
 
 /// A connection was opened. Hands back the counters of bytes in and out, so that reading and writing need not
 /// look them up each time.
@@ -23,6 +23,7 @@ fn kind(action: &Action) -> &'static str {
     match action {
         Action::Http(_) => "http",
         Action::Mail(_) => "mail",
+        Action::Smpp(_) => "smpp",
     }
 }
 
@@ -32,6 +33,8 @@ pub(crate) fn action(owner: &str, action: &Action, reply: &Reply, took: Duration
     let result = match reply {
         Reply::Http(response) => status_class(response.status),
         Reply::Mail(mail) => status_class(mail.reply.code),
+        Reply::Smpp(reply) if reply.status == 0 => "taken",
+        Reply::Smpp(_) => "not-taken",
         Reply::Failed { kind, .. } => kind.as_str(),
     };
     // Locations are too many for labels.
@@ -45,6 +48,20 @@ pub(crate) fn action(owner: &str, action: &Action, reply: &Reply, took: Duration
     if let Reply::Failed { kind: failure, may_have_left, .. } = reply {
         tracing::debug!(owner, kind, failure = failure.as_str(), may_have_left, "egress failed");
     }
+}
+
+/// A session with a message centre was bound, or is no more.
+pub(crate) fn smpp_bound(lane: &Lane, bound: bool) {
+    let gauge = metrics::gauge!("dispatcher_smpp_sessions", "backend" => lane.backend.to_string());
+    gauge.increment(if bound { 1.0 } else { -1.0 });
+}
+
+/// A message centre said something on its own.
+pub(crate) fn smpp_delivery(lane: &Lane, result: &'static str) {
+    metrics::counter!(
+        "dispatcher_smpp_deliveries_total", "backend" => lane.backend.to_string(), "result" => result
+    )
+    .increment(1);
 }
 
 /// An attachment was fetched, or not.

@@ -21,6 +21,7 @@ use crate::http::{Http, HttpPool};
 use crate::meter;
 use crate::pool::{Bounds, Pool};
 use crate::resolve::{Resolver, SystemResolver};
+use crate::smpp::{Held, Listener, Short};
 use crate::smtp::{Mail, MailPool};
 use crate::spool::Spool;
 use crate::tls::Tls;
@@ -57,6 +58,7 @@ pub enum EgressError {
 pub struct NetworkEgress {
     http: Http,
     mail: Mail,
+    short: Short,
     fetcher: Fetcher,
     credentials: Credentials,
     sweeper: JoinHandle<()>,
@@ -90,16 +92,28 @@ impl NetworkEgress {
         Ok(Self {
             http: Http { dialer: Arc::clone(&dialer), pool },
             mail: Mail {
-                dialer,
+                dialer: Arc::clone(&dialer),
                 pool: mail_pool,
                 hello: config.hello,
                 signer: Signer::default(),
                 clock: Arc::clone(&clock),
             },
+            short: Short::new(dialer),
             fetcher: Fetcher { spool, private: config.fetch_private },
             credentials: Credentials::new(clock),
             sweeper,
         })
+    }
+
+    /// Holds these SMPP sessions from now on, and no others: they are bound as long as they are held, and what comes over
+    /// them goes to `listener`. Sessions that are asked for and not held are bound while they are used.
+    pub fn hold(&self, sessions: &[Held], listener: &Arc<dyn Listener>) {
+        self.short.hold(sessions, listener);
+    }
+
+    /// Ends what is held, waiting at most so long: message centres hear goodbye.
+    pub async fn close(&self, bound: Duration) {
+        self.short.close(bound).await;
     }
 
     async fn take(
@@ -113,6 +127,7 @@ impl NetworkEgress {
                 self.http.perform(request, call, &self.credentials, progress).await.map(Reply::Http)
             }
             Action::Mail(mail) => self.mail.perform(mail, call, progress).await.map(Reply::Mail),
+            Action::Smpp(submission) => self.short.perform(submission, call, progress).await.map(Reply::Smpp),
         }
     }
 }

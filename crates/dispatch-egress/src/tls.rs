@@ -19,6 +19,7 @@ use dispatch_model::FailureKind;
 pub(crate) enum Speaks {
     Http,
     Mail,
+    Smpp,
 }
 
 /// Makes TLS sessions. One policy for all: certificates are always checked.
@@ -63,7 +64,7 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(&error))?;
         let connector = match speaks {
             Speaks::Http => &self.http,
-            Speaks::Mail => &self.mail,
+            Speaks::Mail | Speaks::Smpp => &self.mail,
         };
         connector.connect(name, stream).await.map_err(|error| failed(&error))
     }

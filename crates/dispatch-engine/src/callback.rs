@@ -1,7 +1,7 @@
 //! What providers say on their own, taken: by a callback's URL and the plugin that reads it, or by a session that
 //! the host holds. Everything said is on disk before anybody is told that it was heard.
 
-use dispatch_model::{Callback, CallbackAnswer, Event, Fault, InboundMessage, Reason, Timestamp};
+use dispatch_model::{Callback, Event, Fault, HttpAnswer, InboundMessage, Reason, Timestamp};
 use dispatch_store::{Heard, NewReceipt, News, QuarantineRequest, StoreError};
 
 use crate::core::Core;
@@ -20,7 +20,7 @@ pub enum CallbackEnd {
     /// Believed, and all it said is on disk.
     Taken {
         /// What the provider wants to hear.
-        answer: CallbackAnswer,
+        answer: HttpAnswer,
         /// What became of what it said.
         tally: Tally,
     },

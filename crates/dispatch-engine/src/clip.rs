@@ -10,6 +10,12 @@ pub(crate) fn clip_action(action: &mut Action, max: usize) {
     match action {
         Action::Http(request) => clip_pieces(&mut request.body, max),
         Action::Mail(mail) => clip_pieces(&mut mail.body, max),
+        Action::Smpp(submission) => {
+            clip(&mut submission.short_message, max);
+            for tlv in &mut submission.tlvs {
+                clip(&mut tlv.value, max);
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clip::{clip_action, clip_reply};
 use crate::{Call, Egress, Grants, Spooled};
 
 /// Actions of one conversation. The contract names the number.
-pub(crate) const STEPS_MAX: u32 = 8;
+pub(crate) const STEPS_MAX: u32 = 32;
 /// Egress ends by itself at the deadline. Should it not, it is given up this much later.
 const GRACE: Duration = Duration::from_secs(2);
 

@@ -49,6 +49,8 @@ pub struct Grants {
     pub relay: Option<Relay>,
     /// As whom its mail is signed.
     pub dkim: Option<Dkim>,
+    /// The session for its short messages; granted by being configured.
+    pub session: Option<Session>,
 }
 
 /// An IP network in CIDR form.
@@ -134,6 +136,27 @@ pub struct Dkim {
     pub selector: String,
     /// The private key as PEM.
     pub key: Secret,
+}
+
+/// An SMPP session with a message centre, which the host binds and keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// Its host name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether TLS is spoken from the first byte; without it only with the `plaintext` grant.
+    pub tls: bool,
+    /// Who we are there.
+    pub system_id: String,
+    /// The password.
+    pub password: Option<Secret>,
+    /// What kind of system we are; usually empty.
+    pub system_type: String,
+    /// Messages that may be under way at once, handed over and not answered; at least 1.
+    pub window: u32,
+    /// After how long a silence the message centre is asked whether it is there.
+    pub enquire_link: Duration,
 }
 
 /// Bounds of a fetch.

@@ -5,7 +5,7 @@
 //! that delivers nothing was answered in full. An answer in full means that the guest's word counts. And
 //! where certainly nothing left, nothing can be unknown.
 
-use dispatch_model::{Effect, FailureKind, MailStage, Outcome, Reason, Reply};
+use dispatch_model::{Effect, FailureKind, MailStage, Outcome, Reason, Reply, SmppReply, SmppStage};
 
 /// The facts of one attempt.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ impl Evidence {
         self.trouble = trouble(reply);
         match (effect, reply) {
             (Effect::Delivers, Reply::Failed { may_have_left: false, .. }) => {}
+            // Refused at the door: of the message nothing has left.
+            (Effect::Delivers, Reply::Smpp(SmppReply { stage: SmppStage::Bind, .. })) => {}
             (Effect::Delivers, reply) => {
                 self.twice |= self.doubt;
                 self.left = true;
@@ -51,6 +53,9 @@ impl Evidence {
     }
 }
 
+/// The command status of a message centre that is broken itself.
+const SYSTEM_ERROR: u32 = 0x08;
+
 /// Whether a reply says that the provider itself is broken.
 fn trouble(reply: &Reply) -> bool {
     match reply {
@@ -58,6 +63,7 @@ fn trouble(reply: &Reply) -> bool {
         Reply::Mail(mail) => {
             matches!(mail.stage, MailStage::Greeting | MailStage::Hello | MailStage::StartTls)
         }
+        Reply::Smpp(reply) => reply.stage == SmppStage::Bind || reply.status == SYSTEM_ERROR,
         Reply::Failed { kind, .. } => *kind != FailureKind::Refused,
     }
 }
@@ -74,6 +80,10 @@ mod tests {
 
     fn failed(may_have_left: bool) -> Reply {
         Reply::Failed { kind: FailureKind::Timeout, detail: String::new(), may_have_left }
+    }
+
+    fn centre(stage: SmppStage, status: u32) -> Reply {
+        Reply::Smpp(SmppReply { stage, status, message_id: None, tlvs: Vec::new() })
     }
 
     fn reason() -> Reason {
@@ -114,6 +124,13 @@ mod tests {
             (&[(Delivers, failed(true)), (Nothing, answer(200))], accepted(), "accepted"),
             (&[(Delivers, failed(true)), (Delivers, answer(200))], accepted(), "accepted"),
             (&[(Delivers, failed(true)), (Delivers, failed(false))], deferred(), "unknown"),
+            (&[(Delivers, centre(SmppStage::Bind, 0x0e))], unknown(), "deferred"),
+            (
+                &[(Delivers, centre(SmppStage::Submit, 0)), (Delivers, centre(SmppStage::Bind, 8))],
+                unknown(),
+                "unknown",
+            ),
+            (&[(Delivers, failed(true)), (Delivers, centre(SmppStage::Bind, 8))], deferred(), "unknown"),
         ];
         for (replies, said, expected) in cases {
             assert_eq!(judged(replies, said.clone()), *expected, "{replies:?} and {said:?}");
@@ -136,6 +153,9 @@ mod tests {
             (answer(429), false),
             (answer(503), true),
             (failed(true), true),
+            (centre(SmppStage::Bind, 0x0e), true),
+            (centre(SmppStage::Submit, 0x08), true),
+            (centre(SmppStage::Submit, 0x58), false),
             (
                 Reply::Failed { kind: FailureKind::Refused, detail: String::new(), may_have_left: false },
                 false,

@@ -53,7 +53,7 @@ pub use callback::{CallbackEnd, RECEIPTS_TOTAL, Tally};
 pub use config::{EngineConfig, EngineDeps};
 pub use egress::{
     Call, Dkim, Egress, FetchBounds, FetchError, Grants, Network, ParseNetworkError, Relay, RelayTls,
-    SpoolContent, SpoolFile, Spooled,
+    Session, SpoolContent, SpoolFile, Spooled,
 };
 pub use engine::{Drained, Engine};
 pub use explain::{Explanation, FirstStep, TextPlan, explain};

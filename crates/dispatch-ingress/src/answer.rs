@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use dispatch_highlevel::SignatureError;
-use dispatch_model::{CallbackAnswer, MessageId};
+use dispatch_model::{HttpAnswer, MessageId};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -163,7 +163,7 @@ fn refused(reason: &str) -> String {
 
 impl Answer {
     /// What a plugin wants its provider to hear: the contract allows it a 2xx and no other status.
-    pub(crate) fn of_plugin(said: CallbackAnswer) -> Self {
+    pub(crate) fn of_plugin(said: HttpAnswer) -> Self {
         let status = StatusCode::from_u16(said.status).ok().filter(StatusCode::is_success);
         Self {
             status: status.unwrap_or(StatusCode::OK),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dispatch_model::{CallbackAnswer, Pair};
+use dispatch_model::{HttpAnswer, Pair};
 use dispatch_store::StoreError;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
@@ -66,7 +66,7 @@ pub enum CallbackEnd {
     /// Believed, and on disk.
     Taken {
         /// What the provider wants to hear.
-        answer: CallbackAnswer,
+        answer: HttpAnswer,
         /// What became of what it said.
         told: Told,
     },
@@ -190,7 +190,7 @@ fn pairs(headers: &HeaderMap) -> Vec<Pair> {
 
 impl CallbackLine {
     /// What is known at the end, and what the provider wants to hear.
-    fn note(&mut self, end: CallbackEnd) -> (Situation, Option<CallbackAnswer>) {
+    fn note(&mut self, end: CallbackEnd) -> (Situation, Option<HttpAnswer>) {
         let situation = match end {
             CallbackEnd::Taken { answer, told } => {
                 self.told = told;

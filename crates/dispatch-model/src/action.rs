@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Body;
+use crate::{Body, SmppSubmission};
 
 /// One thing to do. One action a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Action {
     Http(HttpRequest),
     /// A mail handed to the backend's relay.
     Mail(MailSubmission),
+    /// A short message handed to the backend's session.
+    Smpp(SmppSubmission),
 }
 
 /// An HTTP request in pieces.

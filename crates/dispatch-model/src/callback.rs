@@ -2,11 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Ask, Body, Channel, Message, Outcome, Pair, Reason, Timestamp};
+use crate::{Ask, Body, Channel, Message, Outcome, Pair, Reason, SmppDelivery, Timestamp};
+
+/// What a provider says on its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Callback {
+    /// An HTTP request to our door. Anybody can make one.
+    Http(HttpCallback),
+    /// What came over the backend's own session.
+    Smpp(SmppDelivery),
+}
 
 /// A provider's HTTP callback, untouched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Callback {
+pub struct HttpCallback {
     /// `GET` or `POST`.
     pub method: String,
     /// The public URL it was sent to, query and all: some signatures cover it.
@@ -32,21 +42,28 @@ pub enum ReceiveStep {
 /// A believed callback.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Received {
-    /// What the provider wants to hear.
-    pub answer: CallbackAnswer,
+    /// What the provider wants to hear of an HTTP callback.
+    pub answer: HttpAnswer,
     /// What it said.
     pub events: Vec<Event>,
 }
 
-/// The answer to a callback.
+/// The answer to an HTTP callback.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CallbackAnswer {
+pub struct HttpAnswer {
     /// 200 to 299.
     pub status: u16,
     /// The media type of the body.
     pub content_type: Option<String>,
     /// The body.
     pub body: Body,
+}
+
+impl Default for HttpAnswer {
+    /// An empty 200.
+    fn default() -> Self {
+        Self { status: 200, content_type: None, body: Body::default() }
+    }
 }
 
 /// One thing a provider said.

@@ -72,6 +72,9 @@ pub struct Asks {
     pub hosts: Vec<String>,
     /// Whether it needs a relay.
     pub relay: bool,
+    /// Whether it needs an SMPP session.
+    #[serde(default)]
+    pub session: bool,
     /// Names of secrets that these settings use: each must be there, also those the description does not list.
     #[serde(default)]
     pub secrets: Vec<String>,

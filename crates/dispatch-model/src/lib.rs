@@ -19,6 +19,7 @@ mod receipts;
 mod reply;
 mod secret;
 mod settle;
+mod smpp;
 mod step;
 mod text;
 mod time;
@@ -30,8 +31,8 @@ pub use action::{
 pub use attempt::{AttemptRecord, Context, Exchange};
 pub use body::Body;
 pub use callback::{
-    Callback, CallbackAnswer, Event, InboundMessage, LookupQuery, LookupStep, Receipt, ReceiptState,
-    ReceiveStep, Received,
+    Callback, Event, HttpAnswer, HttpCallback, InboundMessage, LookupQuery, LookupStep, Receipt,
+    ReceiptState, ReceiveStep, Received,
 };
 pub use delivery::{Delivery, DeliveryState, Lane, Lease, Plan};
 pub use description::{Asks, Description, MediaSupport, ProviderLimits, SecretAsk, SettingProblem};
@@ -48,6 +49,7 @@ pub use settle::{
     Access, BACKEND_GONE, EXPIRED, End, Facts, Finish, LaneEffect, NO_ROUTE, PLUGIN_FAULT, Place, Settled,
     plan, settle,
 };
+pub use smpp::{SmppAddress, SmppDelivery, SmppReply, SmppStage, SmppSubmission, SmppTlv};
 pub use step::{Ask, Effect, Step};
 pub use text::{TextEncoding, TextPolicy, TooLong, Transliterate, WrittenText};
 pub use time::{Clock, Timestamp};

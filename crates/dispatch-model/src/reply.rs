@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Body;
+use crate::{Body, SmppReply};
 
 /// The answer to an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ pub enum Reply {
     Http(HttpResponse),
     /// What the relay said.
     Mail(MailReply),
+    /// What the message centre said.
+    Smpp(SmppReply),
     /// No answer.
     Failed {
         /// What kind of failure.

@@ -8,6 +8,7 @@ mod asks;
 mod event;
 mod outcome;
 mod request;
+mod smpp;
 
 use dispatch_model::{Ask, Body, Effect, Fault, LookupStep, ReceiveStep, Step};
 

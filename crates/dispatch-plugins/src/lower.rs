@@ -5,7 +5,7 @@
 
 use dispatch_model::{
     Attachment, Callback, Channel, Content, Context, FailureKind, LookupQuery, MailReply, MailStage, Message,
-    Pair, Reply, SmtpReply, Timestamp,
+    Pair, Reply, SmppAddress, SmppReply, SmppStage, SmppTlv, SmtpReply, Timestamp,
 };
 
 use crate::contract::wit;
@@ -96,6 +96,7 @@ pub(crate) fn reply(reply: &Reply) -> wit::Reply {
             truncated: http.truncated,
         }),
         Reply::Mail(mail) => wit::Reply::Mail(mail_reply(mail)),
+        Reply::Smpp(smpp) => wit::Reply::Smpp(smpp_reply(smpp)),
         Reply::Failed { kind, detail, may_have_left } => wit::Reply::Failed(wit::Failure {
             kind: match kind {
                 FailureKind::Dns => wit::FailureKind::Dns,
@@ -138,12 +139,43 @@ fn smtp_reply(reply: &SmtpReply) -> wit::SmtpReply {
 }
 
 pub(crate) fn callback(callback: &Callback) -> wit::Callback {
-    wit::Callback {
-        method: callback.method.clone(),
-        url: callback.url.clone(),
-        headers: pairs(&callback.headers),
-        body: callback.body.to_vec(),
+    match callback {
+        Callback::Http(http) => wit::Callback::Http(wit::HttpCallback {
+            method: http.method.clone(),
+            url: http.url.clone(),
+            headers: pairs(&http.headers),
+            body: http.body.to_vec(),
+        }),
+        Callback::Smpp(delivery) => wit::Callback::Smpp(wit::SmppDelivery {
+            source: smpp_address(&delivery.source),
+            destination: smpp_address(&delivery.destination),
+            esm_class: delivery.esm_class,
+            protocol_id: delivery.protocol_id,
+            data_coding: delivery.data_coding,
+            short_message: delivery.short_message.to_vec(),
+            tlvs: smpp_tlvs(&delivery.tlvs),
+        }),
     }
+}
+
+fn smpp_reply(reply: &SmppReply) -> wit::SmppReply {
+    wit::SmppReply {
+        stage: match reply.stage {
+            SmppStage::Bind => wit::SmppStage::Bind,
+            SmppStage::Submit => wit::SmppStage::Submit,
+        },
+        status: reply.status,
+        message_id: reply.message_id.clone(),
+        tlvs: smpp_tlvs(&reply.tlvs),
+    }
+}
+
+fn smpp_address(address: &SmppAddress) -> wit::SmppAddress {
+    wit::SmppAddress { ton: address.ton, npi: address.npi, address: address.address.clone() }
+}
+
+fn smpp_tlvs(tlvs: &[SmppTlv]) -> Vec<wit::SmppTlv> {
+    tlvs.iter().map(|tlv| wit::SmppTlv { tag: tlv.tag, value: tlv.value.to_vec() }).collect()
 }
 
 pub(crate) fn query(query: &LookupQuery) -> wit::LookupQuery {

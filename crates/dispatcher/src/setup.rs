@@ -4,19 +4,20 @@
 //! operator grants. Bundled plugins are granted what they ask; one from elsewhere gets what its
 //! `[plugins.NAME]` says and not more.
 
+mod granted;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use dispatch_config::{Backend as BackendConfig, Config, Diagnostic, Loaded, Overlay as OverlayConfig};
-use dispatch_engine::{
-    Backend, BackendSetup, CallbackUrls, Dkim, Grants, Limits, Network, Overlay, Rate, Relay, RelayTls, Setup,
-};
+use dispatch_engine::{Backend, BackendSetup, CallbackUrls, Dkim, Grants, Network, Overlay, Setup};
 use dispatch_model::{Asks, BackendName, Description, Lane};
 use dispatch_plugins::PluginHost;
 
 use crate::{bundled, console};
 use dispatch_admin::BackendRow;
+use granted::{Doors, limits};
 
 /// The plugin that is a dry run: what it takes never counts as delivered.
 const DRY_RUN: &str = "log";
@@ -151,8 +152,12 @@ impl Builder<'_> {
         let asks = self.check(&path, &plugin, &settings).await?;
         let secrets = &backend.secrets;
         let owner = Lane::shared(name.clone());
-        let mail = (backend.relay.as_ref(), backend.dkim.as_ref());
-        let grants = self.grants(&path, backend, &owner, &asks, secrets, mail)?;
+        let doors = Doors {
+            relay: backend.relay.as_ref(),
+            dkim: backend.dkim.as_ref(),
+            session: backend.session.as_ref(),
+        };
+        let grants = self.grants(&path, backend, &owner, &asks, secrets, doors)?;
         Some(BackendSetup {
             name: name.clone(),
             dry_run: description.name == DRY_RUN,
@@ -195,9 +200,12 @@ impl Builder<'_> {
         let own_lane = overlay.has_credentials();
         let owner = Lane { backend: name.clone(), location: own_lane.then(|| location.clone()) };
         let secrets = backend.secrets_with(overlay);
-        let relay = overlay.relay.as_deref().or(backend.relay.as_ref());
-        let dkim = overlay.dkim.as_deref().or(backend.dkim.as_ref());
-        let grants = self.grants(path, backend, &owner, asks, &secrets, (relay, dkim))?;
+        let doors = Doors {
+            relay: overlay.relay.as_deref().or(backend.relay.as_ref()),
+            dkim: overlay.dkim.as_deref().or(backend.dkim.as_ref()),
+            session: overlay.session.as_deref().or(backend.session.as_ref()),
+        };
+        let grants = self.grants(path, backend, &owner, asks, &secrets, doors)?;
         Some(Overlay { settings, grants: Arc::new(grants), own_lane })
     }
 
@@ -261,7 +269,7 @@ impl Builder<'_> {
         owner: &Lane,
         asks: &Asks,
         secrets: &BTreeMap<Arc<str>, dispatch_config::ResolvedSecret>,
-        (relay, dkim): (Option<&dispatch_config::Relay>, Option<&dispatch_config::Dkim>),
+        doors: Doors<'_>,
     ) -> Option<Grants> {
         let elsewhere = self.config().plugins.get(&backend.plugin).cloned();
         let mut hosts = asks.hosts.clone();
@@ -291,7 +299,7 @@ impl Builder<'_> {
             hosts = plugin.hosts;
             reveal = plugin.reveal;
         }
-        if asks.relay && relay.is_none() {
+        if asks.relay && doors.relay.is_none() {
             let hint = "relay = { host = \"…\", port = 587, tls = \"starttls\", user = \"…\", password = { env = \"…\" } }";
             self.problem(
                 path,
@@ -300,7 +308,16 @@ impl Builder<'_> {
             );
             return None;
         }
-        let dkim = match dkim {
+        if asks.session && doors.session.is_none() {
+            let hint = "session = { host = \"…\", system_id = \"…\", password = { env = \"…\" } }";
+            self.problem(
+                path,
+                format!("plugin {} needs an SMPP session", backend.plugin),
+                Some(hint.to_owned()),
+            );
+            return None;
+        }
+        let dkim = match doors.dkim {
             Some(dkim) => Some(self.dkim(path, dkim)?),
             None => None,
         };
@@ -315,8 +332,9 @@ impl Builder<'_> {
             plaintext: backend.plaintext,
             secrets: secrets.iter().map(|(name, secret)| (name.to_string(), secret.value.clone())).collect(),
             reveal,
-            relay: relay.map(relay_grant),
+            relay: doors.relay.map(granted::relay),
             dkim,
+            session: doors.session.filter(|_| asks.session).map(granted::session),
         })
     }
 
@@ -328,34 +346,6 @@ impl Builder<'_> {
             return None;
         }
         Some(Dkim { domain: dkim.domain.clone(), selector: dkim.selector.clone(), key })
-    }
-}
-
-fn relay_grant(relay: &dispatch_config::Relay) -> Relay {
-    Relay {
-        host: relay.host.clone(),
-        port: relay.port,
-        tls: match relay.tls {
-            dispatch_config::RelayTls::StartTls => RelayTls::StartTls,
-            dispatch_config::RelayTls::Implicit => RelayTls::Implicit,
-            dispatch_config::RelayTls::None => RelayTls::None,
-        },
-        user: relay.user.clone(),
-        password: relay.password.as_ref().map(|password| password.value.clone()),
-        hello: relay.hello.clone(),
-    }
-}
-
-fn limits(backend: &BackendConfig) -> Limits {
-    let limits = &backend.limits;
-    Limits {
-        rate: limits.rate.map(|rate| Rate { count: rate.count, per: rate.per }),
-        concurrency: limits.concurrency,
-        timeout: limits.timeout,
-        pause_max: limits.pause_max,
-        breaker_failures: limits.breaker_failures,
-        breaker_open: limits.breaker_open,
-        attachment_bytes_max: limits.attachments_max,
     }
 }
 

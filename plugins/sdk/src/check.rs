@@ -51,6 +51,11 @@ impl Check {
         self.asks.relay = true;
     }
 
+    /// An SMPP session is needed.
+    pub fn session(&mut self) {
+        self.asks.session = true;
+    }
+
     /// These settings use this secret.
     pub fn secret(&mut self, name: impl Into<String>) {
         let name = name.into();

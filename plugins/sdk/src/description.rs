@@ -123,6 +123,8 @@ pub struct Asks {
     pub hosts: Vec<String>,
     /// Whether a mail relay is needed.
     pub relay: bool,
+    /// Whether an SMPP session is needed.
+    pub session: bool,
     /// Names of secrets that these settings use.
     pub secrets: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! The macro that makes a component of a plugin.
 
-/// Exports a plugin: `export!(Acme: Deliver)`, `export!(Acme: DeliverSteps, Receive, Lookup)`.
+/// Exports a plugin: `export!(Acme: Deliver)`, `export!(Acme: DeliverSteps, Receive, Lookup)`. Of `Receive` and
+/// `ReceiveSmpp` one at most.
 ///
 /// What is listed is what the description says that the plugin supports. Natively it only checks that the traits are
 /// there.
@@ -30,12 +31,12 @@ macro_rules! export {
                     $crate::__deliver!($deliver, on_reply, once_on_reply, super::$plugin)(context, &state, reply)
                 }
                 fn receive(context: wire::Context, callback: wire::Callback) -> wire::ReceiveStep {
-                    $crate::__receive!(receive no_receive [super::$plugin] $($more)*)(context, callback)
+                    $crate::__receive!(receive receive_smpp no_receive [super::$plugin] $($more)*)(context, callback)
                 }
                 fn on_receive_reply(
                     context: wire::Context, state: Vec<u8>, reply: wire::Reply,
                 ) -> wire::ReceiveStep {
-                    $crate::__receive!(on_receive_reply no_receive_reply [super::$plugin] $($more)*)(context, &state, reply)
+                    $crate::__receive!(on_receive_reply no_receive_reply no_receive_reply [super::$plugin] $($more)*)(context, &state, reply)
                 }
                 fn lookup(context: wire::Context, query: wire::LookupQuery) -> wire::LookupStep {
                     $crate::__lookup!(lookup no_lookup [super::$plugin] $($more)*)(context, query)
@@ -65,11 +66,16 @@ macro_rules! __deliver {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __receive {
-    ($yes:ident $no:ident [$plugin:ty] Receive $($rest:ident)*) => { $crate::edge::$yes::<$plugin> };
-    ($yes:ident $no:ident [$plugin:ty] $other:ident $($rest:ident)*) => {
-        $crate::__receive!($yes $no [$plugin] $($rest)*)
+    ($http:ident $smpp:ident $no:ident [$plugin:ty] Receive $($rest:ident)*) => {
+        $crate::edge::$http::<$plugin>
     };
-    ($yes:ident $no:ident [$plugin:ty]) => { $crate::edge::$no::<$plugin> };
+    ($http:ident $smpp:ident $no:ident [$plugin:ty] ReceiveSmpp $($rest:ident)*) => {
+        $crate::edge::$smpp::<$plugin>
+    };
+    ($http:ident $smpp:ident $no:ident [$plugin:ty] $other:ident $($rest:ident)*) => {
+        $crate::__receive!($http $smpp $no [$plugin] $($rest)*)
+    };
+    ($http:ident $smpp:ident $no:ident [$plugin:ty]) => { $crate::edge::$no::<$plugin> };
 }
 
 #[doc(hidden)]

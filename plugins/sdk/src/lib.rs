@@ -72,6 +72,8 @@ mod plugin;
 mod repair;
 mod reply;
 mod request;
+mod smpp;
+pub mod sms;
 pub mod status;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -99,9 +101,10 @@ pub use multipart::Multipart;
 pub use outcome::{Acceptance, Outcome, Reason, Refusal, RefusedRecipient};
 pub use phone::{PhoneFormat, SenderKind};
 pub use piece::{Encoding, Escape, Piece, Pieces};
-pub use plugin::{Action, Deliver, DeliverSteps, Lookup, Plugin, Receive, Step};
+pub use plugin::{Action, Deliver, DeliverSteps, Lookup, Plugin, Receive, ReceiveSmpp, Step};
 pub use reply::{Failure, FailureKind, Reply, Response};
 pub use request::{Credential, Request};
+pub use smpp::{ShortMessage, SmppAddress, SmppDelivery, SmppReply, SmppStage, SmppTlv};
 
 /// The README's plugins are compiled as they stand there.
 #[cfg(doctest)]

@@ -1,13 +1,14 @@
 //! What a plugin implements.
 //!
 //! [`Plugin`] and [`Deliver`] are all that most need: two functions and two declarations. A provider that wants several
-//! requests (a token, an upload) takes [`DeliverSteps`] instead; [`Receive`] and [`Lookup`] come on top.
+//! requests (a token, an upload) takes [`DeliverSteps`] instead; [`Receive`] or [`ReceiveSmpp`], and [`Lookup`] come on
+//! top.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Acceptance, Callback, Check, Context, Description, LookupStep, Mail, Message, Query, Reason, ReceiveStep,
-    Refusal, Reply, Request, Response,
+    Acceptance, Callback, Check, Context, Description, Event, LookupStep, Mail, Message, Query, Reason,
+    ReceiveStep, Refusal, Reply, Request, Response, ShortMessage, SmppDelivery,
 };
 
 /// What every plugin is.
@@ -44,6 +45,8 @@ pub enum Action {
     Http(Request),
     /// A mail for the relay.
     Mail(Mail),
+    /// A short message for the session.
+    Smpp(ShortMessage),
 }
 
 /// The next step of an attempt.
@@ -57,7 +60,7 @@ pub enum Step<S> {
     Done(Acceptance),
 }
 
-/// A provider that needs several steps, or a relay.
+/// A provider that needs several steps, a relay, or an SMPP session.
 pub trait DeliverSteps: Plugin {
     /// What is carried from step to step; at most 64 KiB as JSON.
     type State: Serialize + DeserializeOwned;
@@ -79,7 +82,7 @@ pub trait DeliverSteps: Plugin {
     ) -> Result<Step<Self::State>, Refusal>;
 }
 
-/// A provider that calls back with receipts or inbound messages.
+/// A provider that calls back over HTTP with receipts or inbound messages.
 pub trait Receive: Plugin {
     /// What is carried from step to step; `()` where a callback is judged at once.
     type State: Serialize + DeserializeOwned;
@@ -104,6 +107,15 @@ pub trait Receive: Plugin {
     ) -> Result<ReceiveStep<Self::State>, Reason> {
         Err(Reason::new("no-steps", "this plugin judges callbacks at once"))
     }
+}
+
+/// A message centre that says over its session what became of messages, and brings those that are for us.
+pub trait ReceiveSmpp: Plugin {
+    /// What a delivery says. Nothing is to be verified: it came over the backend's own session.
+    ///
+    /// # Errors
+    /// Why it cannot be taken: the message centre is told so, and does not offer it again.
+    fn receive(context: &Context<Self::Settings>, delivery: &SmppDelivery) -> Result<Vec<Event>, Reason>;
 }
 
 /// A provider that can be asked whether an attempt arrived.

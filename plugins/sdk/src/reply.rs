@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{MailReply, Pair, Refusal, status};
+use crate::{MailReply, Pair, Refusal, SmppReply, status};
 
 /// What came of an action.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub enum Reply {
     Http(Response),
     /// What the relay said.
     Mail(MailReply),
+    /// What the message centre said.
+    Smpp(SmppReply),
     /// No answer.
     Failed(Failure),
 }
@@ -19,24 +21,43 @@ impl Reply {
     /// The HTTP answer.
     ///
     /// # Errors
-    /// No answer, judged by [`Failure::refusal`]; a relay's answer is `Unknown`, since the plugin asked for HTTP.
+    /// No answer, judged by [`Failure::refusal`]; any other answer is `Unknown`, since the plugin asked for HTTP.
     pub fn http(self) -> Result<Response, Refusal> {
         match self {
             Self::Http(response) => Ok(response),
             Self::Failed(failure) => Err(failure.refusal()),
-            Self::Mail(_) => Err(Refusal::unknown("reply", "a relay answered an HTTP request")),
+            Self::Mail(_) | Self::Smpp(_) => {
+                Err(Refusal::unknown("reply", "something else than HTTP answered an HTTP request"))
+            }
         }
     }
 
     /// The relay's answer.
     ///
     /// # Errors
-    /// No answer, judged by [`Failure::refusal`]; an HTTP answer is `Unknown`, since the plugin handed over a mail.
+    /// No answer, judged by [`Failure::refusal`]; any other answer is `Unknown`, since the plugin handed over a mail.
     pub fn mail(self) -> Result<MailReply, Refusal> {
         match self {
             Self::Mail(reply) => Ok(reply),
             Self::Failed(failure) => Err(failure.refusal()),
-            Self::Http(_) => Err(Refusal::unknown("reply", "an HTTP server answered a mail")),
+            Self::Http(_) | Self::Smpp(_) => {
+                Err(Refusal::unknown("reply", "something else than a relay answered a mail"))
+            }
+        }
+    }
+
+    /// The message centre's answer.
+    ///
+    /// # Errors
+    /// No answer, judged by [`Failure::refusal`]; any other answer is `Unknown`, since the plugin handed over a short message.
+    pub fn smpp(self) -> Result<SmppReply, Refusal> {
+        match self {
+            Self::Smpp(reply) => Ok(reply),
+            Self::Failed(failure) => Err(failure.refusal()),
+            Self::Http(_) | Self::Mail(_) => Err(Refusal::unknown(
+                "reply",
+                "something else than a message centre answered a short message",
+            )),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Whole calls: what the host gives a guest and what it makes of the answer.
 
 use dispatch_model::{
-    Action, Body, Callback, Event, FailureKind, HttpResponse, LookupQuery, LookupStep, Pair, ReceiptState,
-    ReceiveStep, Reply,
+    Action, Body, Callback, Event, FailureKind, HttpCallback, HttpResponse, LookupQuery, LookupStep, Pair,
+    ReceiptState, ReceiveStep, Reply,
 };
 
 use super::*;
@@ -73,14 +73,19 @@ async fn a_signed_callback_is_believed_and_another_is_not() {
     // Base64 of the HMAC-SHA1, under `s3cret`, of the URL and then each field, name and value without
     // anything between.
     let signature = "AapYbQx0IYdpYhUSew3iNVkroSw=";
-    let callback = |signature: &str| Callback {
-        method: "POST".to_owned(),
-        url: url.to_owned(),
-        headers: vec![
-            Pair { name: "content-type".to_owned(), value: "application/x-www-form-urlencoded".to_owned() },
-            Pair { name: "x-twilio-signature".to_owned(), value: signature.to_owned() },
-        ],
-        body: Body::from(body),
+    let callback = |signature: &str| {
+        Callback::Http(HttpCallback {
+            method: "POST".to_owned(),
+            url: url.to_owned(),
+            headers: vec![
+                Pair {
+                    name: "content-type".to_owned(),
+                    value: "application/x-www-form-urlencoded".to_owned(),
+                },
+                Pair { name: "x-twilio-signature".to_owned(), value: signature.to_owned() },
+            ],
+            body: Body::from(body),
+        })
     };
     let (context, grants) = (context(SETTINGS), grants(&[("auth_token", "s3cret")]));
     let step = twilio.receive(&context, &callback(signature), &grants).await.unwrap();

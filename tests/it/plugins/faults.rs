@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dispatch_model::{Body, Callback, Rejection};
+use dispatch_model::{Body, Callback, HttpCallback, Rejection};
 
 use super::*;
 
@@ -91,12 +91,12 @@ async fn what_crosses_is_bounded() {
     }
     let problems = bomb.check(r#"{"what":"problems","size":5000}"#).await.unwrap().unwrap_err();
     assert!(problems.len() <= 100);
-    let callback = Callback {
+    let callback = Callback::Http(HttpCallback {
         method: "POST".to_owned(),
         url: "https://d.example.com/callbacks/t0k3n".to_owned(),
         headers: Vec::new(),
         body: Body::default(),
-    };
+    });
     match bomb.receive(&context(r#"{"size":1001}"#), &callback, &grants(&[])).await {
         Err(Fault::Contract { detail }) => assert!(detail.contains("1001 events"), "{detail}"),
         other => panic!("{other:?}"),

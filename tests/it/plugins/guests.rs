@@ -4,8 +4,9 @@
 //! contract and inside of the sandbox.
 
 use dispatch_model::{
-    Action, Attachment, AttachmentFile, Body, Callback, EmailContent, Event, Fault, HttpResponse, MailReply,
-    MailStage, Outcome, Piece, ReceiptState, ReceiveStep, RecipientReply, Rejection, Reply, SmtpReply,
+    Action, Attachment, AttachmentFile, Body, Callback, EmailContent, Event, Fault, HttpCallback,
+    HttpResponse, MailReply, MailStage, Outcome, Piece, ReceiptState, ReceiveStep, RecipientReply, Rejection,
+    Reply, SmtpReply,
 };
 use dispatch_plugins::LoadError;
 
@@ -188,12 +189,12 @@ async fn an_event_of_amazons_takes_several_steps() {
     let ses = load(&host, "ses").await;
     let (context, grants) = (context(SETTINGS), grants(&[]));
     let receive = async |body: &str| {
-        let callback = Callback {
+        let callback = Callback::Http(HttpCallback {
             method: "POST".to_owned(),
             url: "https://d.example.com/callbacks/t0k3n".to_owned(),
             headers: Vec::new(),
             body: Body::from(body.to_owned()),
-        };
+        });
         let mut asked = Vec::new();
         let mut step = ses.receive(&context, &callback, &grants).await.unwrap();
         while let ReceiveStep::Ask(ask) = step {

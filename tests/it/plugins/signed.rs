@@ -1,6 +1,6 @@
 //! Callbacks that the vendors' own libraries sign, or believe, are believed; with one byte changed they are not.
 
-use dispatch_model::{Body, Callback, Event, Pair, ReceiptState, ReceiveStep};
+use dispatch_model::{Body, Callback, Event, HttpCallback, Pair, ReceiptState, ReceiveStep};
 use dispatch_testkit::Counterparts;
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ struct Signed {
     plugin: &'static str,
     settings: Value,
     secret: &'static str,
-    callback: Callback,
+    callback: HttpCallback,
     /// When it was signed.
     seconds: i64,
 }
@@ -33,7 +33,7 @@ impl Signed {
         };
         let headers = headers.as_object().expect("headers").iter().map(pair).collect();
         let callback =
-            Callback { method: "POST".to_owned(), url: URL.to_owned(), headers, body: Body::default() };
+            HttpCallback { method: "POST".to_owned(), url: URL.to_owned(), headers, body: Body::default() };
         Self { plugin, settings, secret, callback, seconds }
     }
 
@@ -42,11 +42,12 @@ impl Signed {
         self
     }
 
-    async fn receive(&self, host: &Arc<PluginHost>, callback: &Callback) -> ReceiveStep {
+    async fn receive(&self, host: &Arc<PluginHost>, callback: &HttpCallback) -> ReceiveStep {
         let plugin = load(host, self.plugin).await;
         let now = Timestamp::from_millis(self.seconds * 1000);
         let context = Context { now, ..context(&self.settings.to_string()) };
-        plugin.receive(&context, callback, &grants(&[(self.secret, SECRET)])).await.unwrap()
+        let callback = Callback::Http(callback.clone());
+        plugin.receive(&context, &callback, &grants(&[(self.secret, SECRET)])).await.unwrap()
     }
 
     /// Believed as it is: a receipt of this reference. Not believed with one byte of anything changed.
@@ -61,7 +62,7 @@ impl Signed {
         for at in [0, body.len() / 3, body.len() / 2, body.len() - 1] {
             let mut bytes = body.clone().into_bytes();
             bytes[at] ^= 1;
-            let callback = Callback { body: Body::from(bytes), ..self.callback.clone() };
+            let callback = HttpCallback { body: Body::from(bytes), ..self.callback.clone() };
             let step = self.receive(host, &callback).await;
             assert!(matches!(step, ReceiveStep::Refused(_)), "{}, byte {at}: {step:?}", self.plugin);
         }

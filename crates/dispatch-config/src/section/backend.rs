@@ -10,6 +10,7 @@ use dispatch_model::Secret;
 use serde_json::{Map, Value};
 
 use super::server::COUNT_MAX;
+use super::session::{SESSION, Session};
 use crate::kind::Kind;
 use crate::reading::Section;
 use crate::secret::Vault;
@@ -35,6 +36,8 @@ pub struct Backend {
     pub relay: Option<Relay>,
     /// As whom its mails are signed.
     pub dkim: Option<Dkim>,
+    /// The session for its short messages.
+    pub session: Option<Session>,
 }
 
 /// A secret and where it came from.
@@ -135,7 +138,7 @@ pub(crate) const BACKEND: &[Field] = &[
     required(
         "plugin",
         Shape::Text(Kind::Filled),
-        "A bundled plugin (twilio, smtp, http, log) or one of [plugins].",
+        "A bundled plugin (twilio, smpp, smtp, http, log …) or one of [plugins].",
     ),
     field("settings", SETTINGS, "Settings of the plugin."),
     field("secrets", SECRETS, "Secrets of the plugin, by name."),
@@ -144,6 +147,7 @@ pub(crate) const BACKEND: &[Field] = &[
     field("plaintext", Shape::Flag, "Whether it may speak without TLS."),
     field("relay", Shape::Table(RELAY), "The relay for its mail."),
     field("dkim", Shape::Table(DKIM), "As whom its mails are signed."),
+    field("session", Shape::Table(SESSION), "The SMPP session for its short messages."),
 ];
 
 pub(crate) const SETTINGS: Shape = Shape::Map { keys: Kind::Any, of: &Shape::Settings };
@@ -231,6 +235,9 @@ impl Backend {
         let secrets = secrets.collect();
         let relay = section.section("relay");
         let relay = relay.node().map(|_| Relay::read(&relay, None, &format!("{path}.relay"), vault));
+        let session = section.section("session");
+        let session =
+            session.node().map(|_| Session::read(&session, None, &format!("{path}.session"), vault));
         Self {
             plugin: section.string("plugin"),
             settings: section.get("settings").map(settings::map).unwrap_or_default(),
@@ -244,6 +251,7 @@ impl Backend {
             plaintext: section.flag("plaintext").unwrap_or_default(),
             relay,
             dkim: Dkim::read(&section.section("dkim"), None, &format!("{path}.dkim"), vault),
+            session,
         }
     }
 }

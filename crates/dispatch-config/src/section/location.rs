@@ -7,6 +7,7 @@ use dispatch_model::BackendName;
 use serde_json::{Map, Value};
 
 use super::backend::{Backend, DKIM_OVERLAY, Dkim, RELAY_OVERLAY, Relay, ResolvedSecret, SECRETS, SETTINGS};
+use super::session::{SESSION_OVERLAY, Session};
 use crate::kind::Kind;
 use crate::reading::Section;
 use crate::secret::Vault;
@@ -34,12 +35,14 @@ pub struct Overlay {
     pub relay: Option<Box<Relay>>,
     /// As whom its mails are signed, the backend's own already merged in.
     pub dkim: Option<Box<Dkim>>,
+    /// The session, the backend's own already merged in.
+    pub session: Option<Box<Session>>,
 }
 
 impl Overlay {
     /// Whether it has credentials of its own, and so a lane, rate and breaker of its own.
     pub fn has_credentials(&self) -> bool {
-        !self.secrets.is_empty() || self.relay.is_some()
+        !self.secrets.is_empty() || self.relay.is_some() || self.session.is_some()
     }
 }
 
@@ -86,6 +89,7 @@ pub(crate) const OVERLAY: &[Field] = &[
     field("secrets", SECRETS, "Secrets that replace the backend's, by name."),
     field("relay", Shape::Table(RELAY_OVERLAY), "A relay laid over the backend's."),
     field("dkim", Shape::Table(DKIM_OVERLAY), "A signature laid over the backend's."),
+    field("session", Shape::Table(SESSION_OVERLAY), "An SMPP session laid over the backend's."),
 ];
 
 impl Location {
@@ -116,7 +120,12 @@ impl Location {
             let dkim = base.and_then(|base| base.dkim.as_ref());
             let dkim =
                 Dkim::read(&overlay.section("dkim"), dkim, &format!("{path}.dkim"), vault).map(Box::new);
-            (BackendName::from(vault.name(backend)), Overlay { settings, secrets, relay, dkim })
+            let session = overlay.section("session");
+            let session = session.node().map(|_| {
+                let base = base.and_then(|base| base.session.as_ref());
+                Box::new(Session::read(&session, base, &format!("{path}.session"), vault))
+            });
+            (BackendName::from(vault.name(backend)), Overlay { settings, secrets, relay, dkim, session })
         });
         Self { backends: backends.collect(), name: section.text("name").map(Into::into) }
     }

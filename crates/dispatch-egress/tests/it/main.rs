@@ -6,5 +6,6 @@ mod fetch;
 mod guard;
 mod http;
 mod mail;
+mod short;
 mod support;
 mod tls;

@@ -179,6 +179,7 @@ impl Backend for Plugin {
         callback: &Callback,
         _: &Grants,
     ) -> Result<ReceiveStep, Fault> {
+        let Callback::Http(callback) = callback else { return Ok(ReceiveStep::Refused(reason("not-http"))) };
         let ask = |effect| {
             ReceiveStep::Ask(Ask {
                 action: Action::Http(HttpRequest {
@@ -209,7 +210,7 @@ impl Backend for Plugin {
         _: &Grants,
     ) -> Result<ReceiveStep, Fault> {
         Ok(ReceiveStep::Received(Received {
-            answer: CallbackAnswer { status: 200, content_type: None, body: Body::default() },
+            answer: HttpAnswer::default(),
             events: vec![Event::Receipt(Receipt {
                 reference: String::from_utf8_lossy(state).into_owned(),
                 recipient: None,

@@ -8,12 +8,12 @@ use crate::provider::Answer;
 use crate::world::Draft;
 
 fn callback(body: &str) -> Callback {
-    Callback {
+    Callback::Http(HttpCallback {
         method: "POST".into(),
         url: "https://public/callbacks/a".into(),
         headers: Vec::new(),
         body: Body::from(body.to_owned()),
-    }
+    })
 }
 
 #[tokio::test(start_paused = true)]

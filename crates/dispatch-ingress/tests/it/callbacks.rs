@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use dispatch_ingress::{CallbackEnd, CallbackRequest, Callbacks, Gate, Told};
-use dispatch_model::{Body, CallbackAnswer};
+use dispatch_model::{Body, HttpAnswer};
 use dispatch_store::StoreError;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -35,7 +35,7 @@ impl Callbacks for FakeCallbacks {
         }
         assert!(!*self.panics.lock(), "told so");
         self.end.lock().clone().unwrap_or_else(|| CallbackEnd::Taken {
-            answer: CallbackAnswer {
+            answer: HttpAnswer {
                 status: 202,
                 content_type: Some("text/xml".to_owned()),
                 body: Body::from("<Response/>"),

@@ -33,7 +33,7 @@ pub(crate) fn asks(asks: wit::Asks) -> Result<Asks, Fault> {
             text::clip(name, 64)
         )));
     }
-    Ok(Asks { hosts: asks.hosts, relay: asks.relay, secrets: asks.secrets })
+    Ok(Asks { hosts: asks.hosts, relay: asks.relay, session: asks.session, secrets: asks.secrets })
 }
 
 /// A refusal without a problem would leave the operator with nothing to do.

@@ -1,7 +1,7 @@
 //! What a provider said by callback.
 
 use dispatch_model::{
-    Body, CallbackAnswer, Channel, Event, Fault, InboundMessage, Receipt, ReceiptState, Received, Timestamp,
+    Body, Channel, Event, Fault, HttpAnswer, InboundMessage, Receipt, ReceiptState, Received, Timestamp,
 };
 
 use super::{bounded, outcome};
@@ -24,12 +24,12 @@ const MEDIA_MAX: usize = 100;
 pub(super) fn received(received: wit::Received) -> Result<Received, Fault> {
     bounded("events", received.events.len(), EVENTS_MAX)?;
     Ok(Received {
-        answer: answer(received.answer)?,
+        answer: received.answer.map(answer).transpose()?.unwrap_or_default(),
         events: received.events.into_iter().map(event).collect::<Result<_, _>>()?,
     })
 }
 
-fn answer(answer: wit::CallbackAnswer) -> Result<CallbackAnswer, Fault> {
+fn answer(answer: wit::HttpAnswer) -> Result<HttpAnswer, Fault> {
     bounded("bytes of an answer", answer.body.len(), ANSWER_MAX)?;
     if !(200..300).contains(&answer.status) {
         return Err(contract(format!("the answer {} to a believed callback, not 200 to 299", answer.status)));
@@ -39,11 +39,7 @@ fn answer(answer: wit::CallbackAnswer) -> Result<CallbackAnswer, Fault> {
     {
         return Err(contract("a content type that no header can carry"));
     }
-    Ok(CallbackAnswer {
-        status: answer.status,
-        content_type: answer.content_type,
-        body: Body::from(answer.body),
-    })
+    Ok(HttpAnswer { status: answer.status, content_type: answer.content_type, body: Body::from(answer.body) })
 }
 
 fn event(event: wit::Event) -> Result<Event, Fault> {

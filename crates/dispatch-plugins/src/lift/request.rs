@@ -6,7 +6,7 @@ use dispatch_model::{
     MailSubmission, Piece, SigV4,
 };
 
-use super::bounded;
+use super::{bounded, smpp};
 use crate::contract::wit;
 use crate::fault::contract;
 
@@ -24,6 +24,7 @@ pub(super) fn action(action: wit::Action) -> Result<Action, Fault> {
     Ok(match action {
         wit::Action::Http(request) => Action::Http(http(request)?),
         wit::Action::Mail(submission) => Action::Mail(mail(submission)?),
+        wit::Action::Smpp(submission) => Action::Smpp(smpp::submission(submission)?),
     })
 }
 

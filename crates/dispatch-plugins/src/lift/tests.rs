@@ -85,6 +85,42 @@ fn bounds_of_a_mail() {
 }
 
 #[test]
+fn bounds_of_a_short_message() {
+    let number = |address: &str| wit::SmppAddress { ton: 1, npi: 1, address: address.to_owned() };
+    let good = || wit::SmppSubmission {
+        service_type: String::new(),
+        source: number("12345678901234567890"),
+        destination: number("525512345678"),
+        esm_class: 0x40,
+        protocol_id: 0,
+        priority: 0,
+        validity: "000001000000000R".to_owned(),
+        registered_delivery: 1,
+        data_coding: 8,
+        short_message: vec![0; 254],
+        tlvs: vec![wit::SmppTlv { tag: 0x0424, value: vec![0; 65_535] }; 32],
+    };
+    let said = |change: &dyn Fn(&mut wit::SmppSubmission)| {
+        let mut submission = good();
+        change(&mut submission);
+        step(wit::Step::Ask(wit::Ask {
+            action: wit::Action::Smpp(submission),
+            effect: wit::Effect::Delivers,
+            state: Vec::new(),
+        }))
+    };
+    assert!(said(&|_| {}).is_ok());
+    refused(said(&|it| it.source = number("123456789012345678901")), "21 bytes of an address");
+    refused(said(&|it| it.destination = number("52\05512")), "not printable ASCII");
+    refused(said(&|it| it.source = number("Añb")), "not printable ASCII");
+    refused(said(&|it| it.service_type = "CMTXXX".to_owned()), "6 bytes of a service type");
+    refused(said(&|it| it.validity.truncate(10)), "a validity");
+    refused(said(&|it| it.short_message.push(0)), "255 bytes of a short message");
+    refused(said(&|it| it.tlvs.push(wit::SmppTlv { tag: 1, value: Vec::new() })), "33 tagged values");
+    refused(said(&|it| it.tlvs[0].value.push(0)), "65536 bytes of a tagged value");
+}
+
+#[test]
 fn callbacks_and_questions_deliver_nothing() {
     refused(receive_step(wit::ReceiveStep::Ask(asking(request()))), "`receive` says that it delivers");
     refused(lookup_step(wit::LookupStep::Ask(asking(request()))), "`lookup` says that it delivers");
@@ -167,11 +203,11 @@ fn events_and_answers_are_bounded() {
     };
     let said = |status, content_type: Option<&str>, body, events| {
         receive_step(wit::ReceiveStep::Received(wit::Received {
-            answer: wit::CallbackAnswer {
+            answer: Some(wit::HttpAnswer {
                 status,
                 content_type: content_type.map(str::to_owned),
                 body: vec![b'x'; body],
-            },
+            }),
             events: vec![wit::Event::Receipt(receipt.clone()); events],
         }))
     };
@@ -188,7 +224,7 @@ fn events_and_answers_are_bounded() {
     {
         let events =
             vec![wit::Event::Receipt(wit::Receipt { recipient: Some(recipient), ..receipt.clone() })];
-        let answer = wit::CallbackAnswer { status: 200, content_type: None, body: Vec::new() };
+        let answer = Some(wit::HttpAnswer { status: 200, content_type: None, body: Vec::new() });
         refused(receive_step(wit::ReceiveStep::Received(wit::Received { answer, events })), words);
     }
 }
@@ -199,6 +235,7 @@ fn what_check_says_is_bounded() {
         asks(wit::Asks {
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             relay: false,
+            session: false,
             secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
         })
     };

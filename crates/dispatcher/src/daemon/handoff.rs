@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dispatch_engine::{CallbackEnd as Ended, Engine};
 use dispatch_ingress::{CallbackEnd, CallbackRequest, Callbacks, Handoff, Told};
-use dispatch_model::{Body, Callback, Message};
+use dispatch_model::{Body, Callback, HttpCallback, Message};
 
 /// Hands an admitted message to the engine. It is on disk: should the hand-over fail, the engine
 /// finds it there. And gives it what providers say.
@@ -30,12 +30,12 @@ impl Callbacks for ToEngine {
         else {
             return CallbackEnd::NotReceiving;
         };
-        let callback = Callback {
+        let callback = Callback::Http(HttpCallback {
             method: request.method,
             url: urls.absolute(&request.path_and_query),
             headers: request.headers,
             body: Body::from(request.body),
-        };
+        });
         match self.0.callback(&caller, &callback).await {
             Ended::Taken { answer, tally } => CallbackEnd::Taken {
                 answer,

@@ -11,6 +11,7 @@ mod lifecycle;
 mod listeners;
 mod notify;
 mod parts;
+mod sessions;
 mod supervisor;
 mod upkeep;
 mod watch;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use dispatch_admin::{AdminListener, Control};
 use dispatch_config::{Inputs, Loaded};
 use dispatch_egress::NetworkEgress;
-use dispatch_engine::{CALLBACK_KEY_LEN, Engine, EngineConfig, EngineDeps};
+use dispatch_engine::{CALLBACK_KEY_LEN, Egress, Engine, EngineConfig, EngineDeps};
 use dispatch_ingress::{Callbacks, Gate, Ingress, Origin};
 use dispatch_model::Clock;
 use dispatch_store::{SqliteStore, Store};
@@ -34,6 +35,7 @@ use crate::clock::SystemClock;
 use crate::configuration;
 use crate::exit::Failure;
 use listeners::Bound;
+use sessions::Sessions;
 use supervisor::DaemonSupervisor;
 
 /// A daemon that is built and has not begun to serve.
@@ -43,6 +45,7 @@ pub(crate) struct Daemon {
     engine: Arc<Engine>,
     ingress: Ingress,
     supervisor: Arc<DaemonSupervisor>,
+    sessions: Arc<Sessions>,
     webhooks: Vec<Bound>,
     doors: Vec<AdminListener>,
     drain: std::time::Duration,
@@ -73,9 +76,10 @@ impl Daemon {
 
         let egress = NetworkEgress::new(parts::egress_config(config), Arc::clone(&clock))
             .map_err(|error| Failure::Config(format!("egress: {error}")))?;
+        let egress = Arc::new(egress);
         let engine = Engine::start(EngineDeps {
             store: Arc::clone(&store),
-            egress: Arc::new(egress),
+            egress: Arc::clone(&egress) as Arc<dyn Egress>,
             clock: Arc::clone(&clock),
             setup: built.setup,
             seed: rand::random(),
@@ -83,6 +87,7 @@ impl Daemon {
         })
         .await
         .map_err(|error| Failure::Store(error.to_string()))?;
+        let sessions = Arc::new(Sessions::new(egress, Arc::clone(&engine)));
         let handoff = Arc::new(handoff::ToEngine(Arc::clone(&engine)));
         let callbacks: Arc<dyn Callbacks> = Arc::<handoff::ToEngine>::clone(&handoff);
         let ingress =
@@ -94,11 +99,12 @@ impl Daemon {
             supervisor::Parts { inputs, loaded, rows: built.rows, listening: names, callback_key },
             host,
             Arc::clone(&engine),
+            Arc::clone(&sessions),
             ingress.clone(),
             Arc::clone(&clock),
             metrics,
         );
-        Ok(Self { store, clock, engine, ingress, supervisor, webhooks, doors, drain })
+        Ok(Self { store, clock, engine, ingress, supervisor, sessions, webhooks, doors, drain })
     }
 
     /// Serves until told to stop, then drains.
@@ -131,6 +137,7 @@ impl Daemon {
             stop_rest.clone(),
         ));
 
+        self.sessions.hold();
         self.ingress.set_gate(Gate::Serving);
         notify::ready();
         notify::status("ready");
@@ -148,6 +155,10 @@ impl Daemon {
         // would answer, so newcomers are told to come again.
         self.ingress.set_gate(if inherited { Gate::HandingOver } else { Gate::Draining });
         let drained = lifecycle::drain(&self.engine, self.drain, &mut signals).await;
+        // A second signal does not wait for goodbyes either.
+        if drained.is_ok() {
+            self.sessions.close().await;
+        }
         stop_webhooks.cancel();
         stop_rest.cancel();
         tasks.close();

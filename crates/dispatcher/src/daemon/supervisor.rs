@@ -14,6 +14,7 @@ use dispatch_store::Retention;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::Mutex;
 
+use super::sessions::Sessions;
 use super::{notify, parts};
 use crate::exit::Failure;
 use crate::{configuration, setup};
@@ -46,6 +47,7 @@ pub(crate) struct DaemonSupervisor {
     callback_key: Vec<u8>,
     host: Arc<PluginHost>,
     engine: Arc<Engine>,
+    sessions: Arc<Sessions>,
     ingress: Ingress,
     clock: Arc<dyn Clock>,
     metrics: PrometheusHandle,
@@ -68,6 +70,7 @@ impl DaemonSupervisor {
         parts: Parts,
         host: Arc<PluginHost>,
         engine: Arc<Engine>,
+        sessions: Arc<Sessions>,
         ingress: Ingress,
         clock: Arc<dyn Clock>,
         metrics: PrometheusHandle,
@@ -81,6 +84,7 @@ impl DaemonSupervisor {
             callback_key: parts.callback_key,
             host,
             engine,
+            sessions,
             ingress,
             clock,
             metrics,
@@ -152,6 +156,7 @@ impl DaemonSupervisor {
         let mut warnings: Vec<String> = loaded.warnings.iter().map(|warning| warning.render(false)).collect();
         warnings.extend(self.needs_restart(&loaded));
         self.engine.reload(built.setup);
+        self.sessions.hold();
         self.ingress.reload(ingress);
         let mut state = self.state.lock();
         *state = State { loaded, loaded_at: self.clock.now(), refused: None, rows: built.rows, generation };

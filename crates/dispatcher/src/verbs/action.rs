@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dispatch_model::{Action, Credential, Piece};
+use dispatch_model::{Action, Body, Credential, Piece, SmppAddress, SmppSubmission};
 
 /// Of a body, this much is shown.
 const BODY_SHOWN: usize = 2000;
@@ -25,6 +25,7 @@ pub(super) fn shown(action: &Action, indent: &str) -> String {
             let _ = writeln!(text, "from {}\nto {}", mail.sender, mail.recipients.join(", "));
             body(&mut text, &mail.body);
         }
+        Action::Smpp(submission) => short_message(&mut text, submission),
     }
     text.lines().map(|line| format!("{indent}{line}").trim_end().to_owned() + "\n").collect()
 }
@@ -34,6 +35,42 @@ pub(super) fn head(action: &Action) -> String {
     match action {
         Action::Http(request) => format!("{} {}", request.method, pieces(&request.url)),
         Action::Mail(mail) => format!("a mail from {} to {}", mail.sender, mail.recipients.join(", ")),
+        Action::Smpp(submission) => {
+            let bytes = submission.short_message.len();
+            format!("a short message of {bytes} bytes to {}", address(&submission.destination))
+        }
+    }
+}
+
+fn short_message(text: &mut String, submission: &SmppSubmission) {
+    let _ = writeln!(
+        text,
+        "submit_sm\nfrom {}\nto {}\ndata coding {}, esm class {:#04x}, registered delivery {}",
+        address(&submission.source),
+        address(&submission.destination),
+        submission.data_coding,
+        submission.esm_class,
+        submission.registered_delivery,
+    );
+    if !submission.validity.is_empty() {
+        let _ = writeln!(text, "validity {}", submission.validity);
+    }
+    for tlv in &submission.tlvs {
+        let _ = writeln!(text, "{:#06x}: {}", tlv.tag, octets(&tlv.value));
+    }
+    let _ = write!(text, "\n{}\n", octets(&submission.short_message));
+}
+
+/// An address with its type of number and numbering plan.
+fn address(address: &SmppAddress) -> String {
+    format!("{} ({}/{})", address.address, address.ton, address.npi)
+}
+
+/// Text where it is plain text, else hexadecimal: a user data header and UCS-2 are not to be read as characters.
+fn octets(bytes: &Body) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => text.chars().take(BODY_SHOWN).collect(),
+        _ => bytes.iter().take(BODY_SHOWN).map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 

@@ -154,6 +154,7 @@ fn first_step(text: &mut String, step: &Step) {
             let words = match &ask.action {
                 Action::Http(_) => "It would be sent",
                 Action::Mail(_) => "It would be handed to the relay",
+                Action::Smpp(_) => "It would be handed to the message centre",
             };
             let _ = write!(text, "\n{words}:\n{}", action::shown(&ask.action, "  "));
         }

@@ -3,7 +3,7 @@
 use super::wire;
 use crate::{
     Attachment, AttachmentFile, Callback, Channel, Failure, FailureKind, MailReply, MailStage, Message, Pair,
-    RecipientReply, Reply, Response, SmtpReply,
+    RecipientReply, Reply, Response, SmppAddress, SmppDelivery, SmppReply, SmppStage, SmppTlv, SmtpReply,
 };
 
 fn pairs(pairs: Vec<wire::Pair>) -> Vec<Pair> {
@@ -45,13 +45,35 @@ impl From<wire::Message> for Message {
     }
 }
 
-impl From<wire::Callback> for Callback {
-    fn from(callback: wire::Callback) -> Self {
+impl From<wire::HttpCallback> for Callback {
+    fn from(callback: wire::HttpCallback) -> Self {
         Self {
             method: callback.method,
             url: callback.url,
             headers: pairs(callback.headers),
             body: callback.body,
+        }
+    }
+}
+
+fn address(address: wire::SmppAddress) -> SmppAddress {
+    SmppAddress { ton: address.ton, npi: address.npi, address: address.address }
+}
+
+fn tlvs(tlvs: Vec<wire::SmppTlv>) -> Vec<SmppTlv> {
+    tlvs.into_iter().map(|tlv| SmppTlv { tag: tlv.tag, value: tlv.value }).collect()
+}
+
+impl From<wire::SmppDelivery> for SmppDelivery {
+    fn from(delivery: wire::SmppDelivery) -> Self {
+        Self {
+            source: address(delivery.source),
+            destination: address(delivery.destination),
+            esm_class: delivery.esm_class,
+            protocol_id: delivery.protocol_id,
+            data_coding: delivery.data_coding,
+            short_message: delivery.short_message,
+            tlvs: tlvs(delivery.tlvs),
         }
     }
 }
@@ -87,6 +109,15 @@ pub(super) fn reply(reply: wire::Reply, now_ms: u64) -> Reply {
                 .into_iter()
                 .map(|each| RecipientReply { address: each.address, reply: smtp(each.reply) })
                 .collect(),
+        }),
+        wire::Reply::Smpp(reply) => Reply::Smpp(SmppReply {
+            stage: match reply.stage {
+                wire::SmppStage::Bind => SmppStage::Bind,
+                wire::SmppStage::Submit => SmppStage::Submit,
+            },
+            status: reply.status,
+            message_id: reply.message_id,
+            tlvs: tlvs(reply.tlvs),
         }),
         wire::Reply::Failed(failure) => Reply::Failed(Failure {
             kind: match failure.kind {

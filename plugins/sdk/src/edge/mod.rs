@@ -7,8 +7,8 @@ mod outward;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Action, Deliver, DeliverSteps, Lookup, LookupStep, Plugin, Query, Reason, Receive, ReceiveStep, Refusal,
-    Step,
+    Action, Deliver, DeliverSteps, Lookup, LookupStep, Plugin, Query, Reason, Receive, ReceiveSmpp,
+    ReceiveStep, Refusal, Step,
 };
 
 /// The generated bindings.
@@ -28,9 +28,8 @@ pub use bindings::exports::dispatcher::plugin::delivery::Guest;
 /// `describe`; `more` are the names of the traits beside delivering.
 pub fn describe<P: Plugin>(more: &[&str]) -> wire::Description {
     let mut features = wire::Features::empty();
-    for (name, feature) in [("Receive", wire::Features::RECEIVE), ("Lookup", wire::Features::LOOKUP)] {
-        features.set(feature, more.contains(&name));
-    }
+    features.set(wire::Features::RECEIVE, more.contains(&"Receive") || more.contains(&"ReceiveSmpp"));
+    features.set(wire::Features::LOOKUP, more.contains(&"Lookup"));
     outward::description(P::describe(), features)
 }
 
@@ -119,9 +118,22 @@ fn receive_step<S: Serialize>(step: Result<ReceiveStep<S>, Reason>) -> wire::Rec
     }
 }
 
-/// `receive`.
+/// `receive` of a plugin whose provider calls back over HTTP.
 pub fn receive<P: Receive>(given: wire::Context, callback: wire::Callback) -> wire::ReceiveStep {
+    let wire::Callback::Http(callback) = callback else { return no_receive::<P>(given, callback) };
     receive_step(context::<P>(given).and_then(|context| P::receive(&context, &callback.into())))
+}
+
+/// `receive` of a plugin with a session.
+pub fn receive_smpp<P: ReceiveSmpp>(given: wire::Context, callback: wire::Callback) -> wire::ReceiveStep {
+    let wire::Callback::Smpp(delivery) = callback else { return no_receive::<P>(given, callback) };
+    match context::<P>(given).and_then(|context| P::receive(&context, &delivery.into())) {
+        Ok(events) => wire::ReceiveStep::Received(wire::Received {
+            answer: None,
+            events: events.into_iter().map(outward::event).collect(),
+        }),
+        Err(reason) => wire::ReceiveStep::Refused(reason.into()),
+    }
 }
 
 /// `on-receive-reply`.
@@ -137,9 +149,9 @@ pub fn on_receive_reply<P: Receive>(
     )
 }
 
-/// `receive` of a plugin that has none.
+/// `receive` of a plugin that has none, or none of this kind.
 pub fn no_receive<P: Plugin>(_: wire::Context, _: wire::Callback) -> wire::ReceiveStep {
-    wire::ReceiveStep::Refused(Reason::new("unsupported", "this plugin takes no callbacks").into())
+    wire::ReceiveStep::Refused(Reason::new("unsupported", "this plugin takes no such callbacks").into())
 }
 
 /// `on-receive-reply` of a plugin that has none.

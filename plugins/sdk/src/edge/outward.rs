@@ -3,7 +3,7 @@
 use super::wire;
 use crate::{
     Acceptance, Action, Asks, Channel, Credential, Description, Encoding, Escape, Event, Media, Outcome,
-    Piece, Pieces, Problem, Reason, ReceiptState, Received, Refusal,
+    Piece, Pieces, Problem, Reason, ReceiptState, Received, Refusal, SmppAddress,
 };
 
 fn channel(channel: Channel) -> wire::Channel {
@@ -42,7 +42,7 @@ pub(super) fn description(description: Description, mut features: wire::Features
 
 impl From<Asks> for wire::Asks {
     fn from(asks: Asks) -> Self {
-        Self { hosts: asks.hosts, relay: asks.relay, secrets: asks.secrets }
+        Self { hosts: asks.hosts, relay: asks.relay, session: asks.session, secrets: asks.secrets }
     }
 }
 
@@ -104,6 +104,10 @@ fn credential(credential: Credential) -> wire::Credential {
     }
 }
 
+fn address(address: SmppAddress) -> wire::SmppAddress {
+    wire::SmppAddress { ton: address.ton, npi: address.npi, address: address.address }
+}
+
 impl From<Action> for wire::Action {
     fn from(action: Action) -> Self {
         match action {
@@ -123,6 +127,23 @@ impl From<Action> for wire::Action {
                 sender: mail.sender,
                 recipients: mail.recipients,
                 body: pieces(mail.body),
+            }),
+            Action::Smpp(message) => Self::Smpp(wire::SmppSubmission {
+                service_type: message.service_type,
+                source: address(message.source),
+                destination: address(message.destination),
+                esm_class: message.esm_class,
+                protocol_id: message.protocol_id,
+                priority: message.priority,
+                validity: message.validity,
+                registered_delivery: message.registered_delivery,
+                data_coding: message.data_coding,
+                short_message: message.short_message,
+                tlvs: message
+                    .tlvs
+                    .into_iter()
+                    .map(|tlv| wire::SmppTlv { tag: tlv.tag, value: tlv.value })
+                    .collect(),
             }),
         }
     }
@@ -166,17 +187,17 @@ impl From<Outcome> for wire::Outcome {
 impl From<Received> for wire::Received {
     fn from(received: Received) -> Self {
         Self {
-            answer: wire::CallbackAnswer {
+            answer: Some(wire::HttpAnswer {
                 status: received.status,
                 content_type: received.content_type,
                 body: received.body,
-            },
+            }),
             events: received.events.into_iter().map(event).collect(),
         }
     }
 }
 
-fn event(event: Event) -> wire::Event {
+pub(super) fn event(event: Event) -> wire::Event {
     match event {
         Event::Receipt(receipt) => wire::Event::Receipt(wire::Receipt {
             reference: receipt.reference,

@@ -1,5 +1,6 @@
 //! What the scenarios share: an egress with a clock and a spool of its own, grants, and servers.
 
+pub(crate) mod centre;
 pub(crate) mod certificate;
 pub(crate) mod relay;
 pub(crate) mod server;

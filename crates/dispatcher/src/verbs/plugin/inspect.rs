@@ -112,8 +112,9 @@ fn text(inspected: &Inspected) -> String {
     }
     if let (Some(asks), Some(from)) = (&inspected.asks, &inspected.settings) {
         let relay = asks.relay.then(|| "a mail relay".to_owned());
+        let session = asks.session.then(|| "an SMPP session".to_owned());
         let secrets = asks.secrets.iter().map(|name| format!("the secret {name}"));
-        let all = joined(asks.hosts.iter().cloned().chain(relay).chain(secrets));
+        let all = joined(asks.hosts.iter().cloned().chain(relay).chain(session).chain(secrets));
         row("asks for", &format!("{all} (with {from})"));
     }
     for why in &inspection.refused {

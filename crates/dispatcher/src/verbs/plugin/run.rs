@@ -64,9 +64,11 @@ pub(super) async fn run(place: &Place, args: &PluginRunArgs) -> Result<(), Failu
 
 /// What the plugin asks for is what it gets: the author is the operator here.
 fn grants(said: &Description, asks: Asks, args: &PluginRunArgs) -> Result<Grants, Failure> {
-    if asks.relay && args.live {
-        let words = "a plugin that needs a mail relay is tried live through a daemon: without --live a cassette answers";
-        return Err(Failure::Refused(words.to_owned()));
+    if args.live && (asks.relay || asks.session) {
+        let what = if asks.relay { "a mail relay" } else { "an SMPP session" };
+        return Err(Failure::Refused(format!(
+            "a plugin that needs {what} is tried live through a daemon: without --live a cassette answers"
+        )));
     }
     let mut secrets = BTreeMap::new();
     for given in &args.secret {

@@ -118,7 +118,7 @@ async fn answer(
             (Ok(response), format!("404: {detail}"))
         }
         // What the cassette says of a failure is done to the connection.
-        Reply::Failed { .. } | Reply::Mail(_) => (Err(BrokenOff), "broken off".to_owned()),
+        Reply::Failed { .. } | Reply::Mail(_) | Reply::Smpp(_) => (Err(BrokenOff), "broken off".to_owned()),
     };
     let _ = out::line(&format!("{shown}\n=> {word}"));
     response

@@ -78,6 +78,10 @@ fn step(text: &mut String, number: usize, exchange: &Exchange, from: &str) {
         Reply::Mail(mail) => {
             let _ = writeln!(text, "{} {} ({:?})", mail.reply.code, mail.reply.text, mail.stage);
         }
+        Reply::Smpp(reply) => {
+            let id = reply.message_id.as_deref().unwrap_or("no id");
+            let _ = writeln!(text, "{:#x} at {:?}, {id}", reply.status, reply.stage);
+        }
         Reply::Failed { kind, detail, may_have_left } => {
             let left = if *may_have_left { "bytes may have left" } else { "no byte left" };
             let _ = writeln!(text, "no answer: {}: {detail} ({left})", kind.as_str());
