@@ -20,6 +20,7 @@ mod overlays;
 mod plugins;
 mod reload;
 mod secrets;
+mod smpp;
 mod smtp;
 mod stage;
 mod texts;

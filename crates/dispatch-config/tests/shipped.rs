@@ -10,7 +10,7 @@ fn shipped() -> PathBuf {
 }
 
 fn inputs(files: Vec<PathBuf>) -> Inputs {
-    let bundled_plugins = ["twilio", "smtp", "http", "log"].map(str::to_owned).to_vec();
+    let bundled_plugins = ["twilio", "smpp", "smtp", "http", "log"].map(str::to_owned).to_vec();
     Inputs { files, bundled_plugins, ..Inputs::default() }
 }
 
@@ -79,11 +79,11 @@ fn the_commented_parts_of_the_shipped_configuration_are_right() {
     let file = folder.path().join("config.toml");
     std::fs::write(&file, text).expect("a file");
     let mut inputs = inputs(vec![file]);
-    for variable in ["TWILIO_AUTH_TOKEN", "SMTP_PASSWORD", "ACME_TWILIO_TOKEN"] {
+    for variable in ["TWILIO_AUTH_TOKEN", "SMSC_PASSWORD", "SMTP_PASSWORD", "ACME_TWILIO_TOKEN"] {
         inputs.environment.insert(variable.to_owned(), "value".to_owned());
     }
     let loaded = loaded(&inputs);
-    assert_eq!(loaded.config.backends.len(), 4);
+    assert_eq!(loaded.config.backends.len(), 5);
     assert_eq!(loaded.config.locations.len(), 1);
 }
 

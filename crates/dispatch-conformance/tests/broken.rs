@@ -78,7 +78,8 @@ fn a_schema_that_knows_less_than_check() {
 
 #[test]
 fn a_trap_on_a_hostile_callback() {
-    let trap = |callback: &dispatch_model::Callback| match callback.body.is_empty() {
+    let trap = |callback: &dispatch_model::Callback| match matches!(callback, dispatch_model::Callback::Http(http) if http.body.is_empty())
+    {
         true => Ok(ReceiveStep::Refused(Reason::new("empty", "empty"))),
         false => Err(Fault::Trap { detail: "unreachable".to_owned() }),
     };

@@ -91,6 +91,18 @@ impl Counterparts {
         ask(command, question).await
     }
 
+    /// A message centre by SMPP 3.4 (npm `smpp`) that lets this account in. What it does with a message stands in the
+    /// message: see `counterparts/smsc.js`.
+    pub async fn smsc(&self, port: u16, (system_id, password): (&str, &str)) -> anyhow::Result<Counterpart> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts/smsc.js");
+        let mut command = Command::new("/usr/bin/env");
+        command.arg("node").arg(script).args([&port.to_string(), system_id, password]);
+        command.env("COUNTERPARTS", &self.folder);
+        let server = Counterpart::start(command, port)?;
+        server.log.wait_for("READY", STARTS_WITHIN).await.with_context(|| server.log.text())?;
+        Ok(server)
+    }
+
     /// Twilio's official description under Prism.
     pub async fn twilio(&self, home: &Home) -> anyhow::Result<Counterpart> {
         let described = "node_modules/@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json";
@@ -155,6 +167,13 @@ impl Counterpart {
         log.follow(child.stdout.take().context("standard output is piped")?);
         log.follow(child.stderr.take().context("standard error is piped")?);
         Ok(Self { port, log, _child: child })
+    }
+
+    /// What the message centre said behind this word, in order: `SUBMIT`, `ANSWERED`.
+    pub fn told(&self, word: &str) -> Vec<Value> {
+        let lines = self.log.lines();
+        let told = lines.iter().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+        told.filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The mails that aiosmtpd took.
