@@ -69,15 +69,8 @@ impl ArtefactCache {
         if !found.is_dir() {
             return Err(io(io::ErrorKind::NotADirectory.into()));
         }
-        let (owner, us) = (found.uid(), rustix::process::geteuid().as_raw());
-        if owner != us {
-            return Err(CacheError::Owner { path: dir.to_owned(), owner, us });
-        }
-        let mode = found.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(CacheError::Mode { path: dir.to_owned(), mode });
-        }
-        let cache = Self { dir: dir.to_owned(), engine: engine_key(engine) };
+        ours_alone(dir, found.uid(), rustix::process::geteuid().as_raw(), found.mode() & 0o777)?;
+        let cache = Self { dir: dir.to_owned(), engine: engine_key(engine, WASMTIME) };
         cache.sweep(left_behind, 0);
         Ok(cache)
     }
@@ -167,6 +160,18 @@ impl ArtefactCache {
     }
 }
 
+/// Whoever else could write into the folder could have us run native code of theirs; whoever else could read it could
+/// at least watch.
+fn ours_alone(dir: &Path, owner: u32, us: u32, mode: u32) -> Result<(), CacheError> {
+    if owner != us {
+        return Err(CacheError::Owner { path: dir.to_owned(), owner, us });
+    }
+    if mode & 0o077 != 0 {
+        return Err(CacheError::Mode { path: dir.to_owned(), mode });
+    }
+    Ok(())
+}
+
 /// Whether a file was being written by a process that is gone.
 fn left_behind(name: &str) -> bool {
     name.strip_suffix(ASIDE)
@@ -192,7 +197,7 @@ fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     unsafe { Component::deserialize(engine, code) }
 }
 
-fn engine_key(engine: &Engine) -> Key {
+fn engine_key(engine: &Engine, version: &str) -> Key {
     struct Digester(Context);
     impl Hasher for Digester {
         fn write(&mut self, bytes: &[u8]) {
@@ -203,7 +208,7 @@ fn engine_key(engine: &Engine) -> Key {
         }
     }
     let mut digester = Digester(Context::new(&SHA256));
-    digester.write(WASMTIME.as_bytes());
+    digester.write(version.as_bytes());
     engine.precompile_compatibility_hash().hash(&mut digester);
     finish(digester.0)
 }

@@ -18,6 +18,7 @@ use wasmtime::{Engine, Store};
 
 use crate::config::HostConfig;
 use crate::contract::{EXPORT, Function, log, secrets, wit};
+use crate::crew::Turn;
 use crate::epoch::Budget;
 use crate::error::LoadError;
 use crate::fault;
@@ -63,7 +64,11 @@ pub(crate) struct Code {
 impl Code {
     /// Links a component. The imports were looked at before (shape.rs), so what fails here is a wrong shape
     /// of the right names.
-    pub(crate) fn link(component: &Component, bounds: CallBounds) -> Result<Arc<Self>, LoadError> {
+    pub(crate) fn link(
+        component: &Component,
+        bounds: CallBounds,
+        turn: &Arc<Turn>,
+    ) -> Result<Arc<Self>, LoadError> {
         let engine = component.engine().clone();
         let mut linker = Linker::new(&engine);
         wit::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)
@@ -87,14 +92,14 @@ impl Code {
             })
             .collect::<Result<_, _>>()?;
         let code = Self { engine, pre, exports, bounds };
-        code.check_shapes()?;
+        code.check_shapes(turn)?;
         Ok(Arc::new(code))
     }
 
     /// Whether each function takes and gives what the contract says. Needs an instance, and a start
     /// function may already fault.
-    fn check_shapes(&self) -> Result<(), LoadError> {
-        let mut store = self.store(CallState::bare(self.bounds));
+    fn check_shapes(&self, turn: &Arc<Turn>) -> Result<(), LoadError> {
+        let mut store = self.store(CallState::bare(self.bounds), turn);
         let instance = self
             .pre
             .instantiate(&mut store)
@@ -128,14 +133,20 @@ impl Code {
         Ok(())
     }
 
-    /// Calls a function in a fresh instance.
-    pub(crate) fn call<P, R>(&self, function: Function, state: CallState, params: P) -> Result<R, Fault>
+    /// Calls a function in a fresh instance. Should it compute for long, its turn is told.
+    pub(crate) fn call<P, R>(
+        &self,
+        function: Function,
+        state: CallState,
+        params: P,
+        turn: &Arc<Turn>,
+    ) -> Result<R, Fault>
     where
         P: ComponentNamedList + Lower,
         R: Lift + 'static,
         (R,): ComponentNamedList + Lift,
     {
-        let mut store = self.store(state);
+        let mut store = self.store(state, turn);
         let result = self.pre.instantiate(&mut store).and_then(|instance| {
             let index = &self.exports[function as usize];
             instance.get_typed_func::<P, (R,)>(&mut store, index)?.call(&mut store, params)
@@ -144,13 +155,20 @@ impl Code {
         result.map(|(value,)| value).map_err(|error| fault::classify(&error, store.data(), &self.bounds))
     }
 
-    fn store(&self, state: CallState) -> Store<CallState> {
+    fn store(&self, state: CallState, turn: &Arc<Turn>) -> Store<CallState> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(self.bounds.boundary_max);
         store.set_epoch_deadline(1);
         let mut budget = Budget::new(self.bounds.deadline);
-        store.epoch_deadline_callback(move |_| budget.tick());
+        let turn = Arc::clone(turn);
+        store.epoch_deadline_callback(move |_| {
+            let left = budget.tick();
+            if budget.is_long() {
+                turn.overran();
+            }
+            left
+        });
         store
     }
 

@@ -9,10 +9,12 @@ use std::time::Duration;
 pub struct HostConfig {
     /// Where compiled plugins are kept between starts. Without one each start compiles them anew.
     pub cache_dir: Option<PathBuf>,
-    /// OS threads that run guests, and so the most calls that compute at once. A call computes for some
-    /// tens of microseconds and waits for nothing, so more threads than cores only add switches.
+    /// How many calls may compute at once. A call computes for some tens of microseconds and waits for
+    /// nothing, so more than cores only adds switches. Calls that turn out to be long do not count and have
+    /// threads of their own.
     pub threads: usize,
-    /// Calls that may wait for a thread; a caller beyond that waits, without a thread, for its place.
+    /// Calls of one plugin that may wait for a thread; a caller beyond that waits, without a thread, for its
+    /// place.
     pub queue: usize,
     /// Bytes of linear memory a call may have, all of its memories together.
     pub memory_max: usize,

@@ -5,76 +5,130 @@
 //! the daemon.
 //!
 //! ```text
-//! caller --place in the queue (waits, async)--> queue --> thread: the whole call --oneshot--> caller
+//! caller --place in its plugin's lane (waits, async)--> lane --\
+//! caller --place ...-----------------------------------> lane --+--turn by turn--> thread --oneshot--> caller
 //! ```
 //!
-//! The queue is bounded by places, and a caller waits for one without holding anything; so a burst of a
-//! thousand calls is served in turn and none is refused. A caller that goes away leaves its call to run to
-//! its end, on the place it took.
+//! Each plugin has a lane of its own, and lanes are served in turn, so that a plugin with a thousand calls
+//! waiting delays another one's call by one of its own. What a call that computes for long does to the
+//! others is bounded as well (rota.rs): it stops counting against the calls that may run at once, and its
+//! plugin's further calls go to threads of their own until they are short again.
+//!
+//! A lane is bounded by places, and a caller waits for one without holding anything; so a burst of a
+//! thousand calls is served in turn and none is refused. The call of a caller that went away is left out if
+//! it has not begun, and runs to its end otherwise.
 
-use std::collections::VecDeque;
+mod rota;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dispatch_model::Fault;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Semaphore, oneshot};
 
+use self::rota::{LaneId, Pace, Rota};
 use crate::error::HostError;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// A call that waits, and the plugin it is of.
+type Entry = (Arc<str>, Job);
+type Job = Box<dyn FnOnce(&Arc<Turn>) + Send>;
 
 /// Stack of a thread, beyond what guests may use: the host's own frames below and above the guest's.
 const STACK_SPARE: usize = 1 << 20;
 
-/// The threads and their queue. Threads end when it is dropped and the queue is empty.
+/// Threads for each brisk call that may run at once. A lane that turns out to be long holds at most one share of them
+/// until its calls' deadline, so seven plugins may go bad at the same moment and an eighth one still finds a thread.
+/// Those asleep cost a page or two; the pool has twice as many slots.
+const BRISK_PER_THREAD: usize = 8;
+
+/// The threads. They end when it and all lanes are dropped and nothing waits.
 pub(crate) struct Crew {
-    queue: Arc<Queue>,
-    places: Arc<Semaphore>,
+    board: Arc<Board>,
 }
 
-struct Queue {
-    waiting: Mutex<Waiting>,
-    ready: Condvar,
+/// What threads and lanes share.
+struct Board {
+    state: Mutex<State>,
+    /// Woken for short calls, and for those that may be long.
+    brisk: Condvar,
+    slow: Condvar,
 }
 
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    /// Threads asleep: with none, nobody need be woken, and a wakeup is a system call.
-    idle: usize,
+struct State {
+    rota: Rota<Entry>,
+    /// Threads asleep, by pace: with none, nobody need be woken, and a wakeup is a system call.
+    idle: [usize; 2],
     closed: bool,
 }
 
 impl Crew {
-    /// Starts the threads.
-    pub(crate) fn start(threads: usize, places: usize, stack: usize) -> Result<Self, HostError> {
-        let queue = Arc::new(Queue { waiting: Mutex::default(), ready: Condvar::new() });
-        let crew = Self { queue: Arc::clone(&queue), places: Arc::new(Semaphore::new(places.max(1))) };
-        for number in 0..threads.max(1) {
-            let queue = Arc::clone(&queue);
+    /// Starts the threads: `threads` is how many calls may compute at once.
+    pub(crate) fn start(threads: usize, stack: usize) -> Result<Self, HostError> {
+        let threads = threads.max(1);
+        let state = State { rota: Rota::new(threads), idle: [0; 2], closed: false };
+        let board = Arc::new(Board { state: Mutex::new(state), brisk: Condvar::new(), slow: Condvar::new() });
+        let brisk = (0..threads * BRISK_PER_THREAD).map(|number| (Pace::Brisk, format!("guest-{number}")));
+        let slow = (0..threads.div_ceil(2)).map(|number| (Pace::Slow, format!("guest-slow-{number}")));
+        let crew = Self { board };
+        for (pace, name) in brisk.chain(slow) {
+            let board = Arc::clone(&crew.board);
             std::thread::Builder::new()
-                .name(format!("guest-{number}"))
+                .name(name)
                 .stack_size(stack + STACK_SPARE)
-                .spawn(move || queue.serve())
+                .spawn(move || board.serve(pace))
                 .map_err(HostError::Thread)?;
         }
         Ok(crew)
     }
 
+    /// A lane for the calls of one plugin, of which so many may wait.
+    pub(crate) fn lane(self: &Arc<Self>, plugin: &str, places: usize) -> Lane {
+        Lane {
+            id: self.board.state.lock().rota.open(),
+            plugin: plugin.into(),
+            places: Arc::new(Semaphore::new(places.max(1))),
+            crew: Arc::clone(self),
+        }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.board.state.lock().closed = true;
+        self.board.brisk.notify_all();
+        self.board.slow.notify_all();
+    }
+}
+
+/// Where the calls of one plugin wait.
+pub(crate) struct Lane {
+    id: LaneId,
+    plugin: Arc<str>,
+    places: Arc<Semaphore>,
+    /// The threads serve for as long as there is a lane.
+    crew: Arc<Crew>,
+}
+
+impl Lane {
     /// Runs `work` on one of the threads.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&Arc<Turn>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
         let (send, receive) = oneshot::channel();
-        self.queue.push(Box::new(move || {
-            let result = work();
+        let job: Job = Box::new(move |turn| {
+            if send.is_closed() {
+                return;
+            }
+            let result = work(turn);
             drop(place);
-            // The caller may be gone; then nobody wants to know.
+            // The caller may have gone meanwhile; then nobody wants to know.
             let _ = send.send(result);
-        }));
+        });
+        self.crew.board.push(self.id, (Arc::clone(&self.plugin), job));
         // The sender is dropped unsent only by a panic: of the host, since guests trap.
         receive
             .await
@@ -82,102 +136,90 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for Lane {
     fn drop(&mut self) {
-        self.queue.waiting.lock().closed = true;
-        self.queue.ready.notify_all();
+        self.crew.board.state.lock().rota.close(self.id);
     }
 }
 
-impl Queue {
-    fn push(&self, job: Job) {
-        let mut waiting = self.waiting.lock();
-        waiting.jobs.push_back(job);
-        let wake = waiting.idle > 0;
-        drop(waiting);
-        if wake {
-            self.ready.notify_one();
+/// A call on its thread.
+pub(crate) struct Turn {
+    board: Arc<Board>,
+    lane: LaneId,
+    plugin: Arc<str>,
+    pace: Pace,
+    long: AtomicBool,
+}
+
+impl Turn {
+    /// The call has computed for longer than calls do. Its thread does not count any more, and its plugin's
+    /// next calls take the slow lane.
+    pub(crate) fn overran(&self) {
+        if self.long.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut state = self.board.state.lock();
+        let news = state.rota.overran(self.lane, self.pace);
+        self.board.wake(state);
+        if news {
+            tracing::warn!(plugin = %self.plugin, "plugin.slow");
+        }
+    }
+}
+
+impl Board {
+    fn push(&self, lane: LaneId, entry: Entry) {
+        let mut state = self.state.lock();
+        state.rota.push(lane, entry);
+        self.wake(state);
+    }
+
+    /// Wakes a thread for what can be taken now.
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        let brisk = state.rota.waits(Pace::Brisk) && state.idle[Pace::Brisk as usize] > 0;
+        let slow = state.rota.waits(Pace::Slow) && state.idle[Pace::Slow as usize] > 0;
+        drop(state);
+        if brisk {
+            self.brisk.notify_one();
+        }
+        if slow {
+            self.slow.notify_one();
         }
     }
 
-    fn serve(&self) {
-        while let Some(job) = self.next() {
+    fn serve(self: &Arc<Self>, pace: Pace) {
+        while let Some((turn, job)) = self.next(pace) {
+            let turn = Arc::new(turn);
             // A panic of the host must not cost a thread: with the last of them deliveries would stop.
-            if std::panic::catch_unwind(AssertUnwindSafe(job)).is_err() {
+            if std::panic::catch_unwind(AssertUnwindSafe(|| job(&turn))).is_err() {
                 tracing::error!("plugin.call.panicked");
             }
+            let mut state = self.state.lock();
+            state.rota.ended(turn.lane, pace, turn.long.load(Ordering::Relaxed));
+            self.wake(state);
         }
     }
 
-    fn next(&self) -> Option<Job> {
-        let mut waiting = self.waiting.lock();
+    fn next(self: &Arc<Self>, pace: Pace) -> Option<(Turn, Job)> {
+        let ready = match pace {
+            Pace::Brisk => &self.brisk,
+            Pace::Slow => &self.slow,
+        };
+        let mut state = self.state.lock();
         loop {
-            if let Some(job) = waiting.jobs.pop_front() {
-                return Some(job);
+            if let Some((lane, (plugin, job))) = state.rota.take(pace) {
+                let board = Arc::clone(self);
+                return Some((Turn { board, lane, plugin, pace, long: AtomicBool::new(false) }, job));
             }
-            if waiting.closed {
+            if state.closed {
                 return None;
             }
-            waiting.idle += 1;
-            self.ready.wait(&mut waiting);
-            waiting.idle -= 1;
+            state.idle[pace as usize] += 1;
+            ready.wait(&mut state);
+            state.idle[pace as usize] -= 1;
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn all_calls_are_answered_in_a_bounded_queue() {
-        let crew = Arc::new(Crew::start(2, 4, 0).unwrap());
-        let most = Arc::new(AtomicUsize::new(0));
-        let calls: Vec<_> = (0..1000)
-            .map(|number| {
-                let (crew, most) = (Arc::clone(&crew), Arc::clone(&most));
-                tokio::spawn(async move {
-                    let queue = Arc::clone(&crew.queue);
-                    crew.run(move || {
-                        most.fetch_max(queue.waiting.lock().jobs.len(), Ordering::Relaxed);
-                        Ok(number)
-                    })
-                    .await
-                })
-            })
-            .collect();
-        for (number, call) in calls.into_iter().enumerate() {
-            assert_eq!(call.await.unwrap(), Ok(number));
-        }
-        assert!(most.load(Ordering::Relaxed) <= 4, "{most:?} were queued");
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_a_fault_and_the_thread_goes_on() {
-        let crew = Crew::start(1, 1, 0).unwrap();
-        let fault = crew.run::<()>(|| panic!("a bug of ours")).await.unwrap_err();
-        assert_eq!(fault.kind(), "trap");
-        assert_eq!(crew.run(|| Ok(1)).await, Ok(1));
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_goes_away_gives_its_place_back() {
-        let crew = Crew::start(1, 1, 0).unwrap();
-        let (hold, held) = mpsc::channel::<()>();
-        let (began, begin) = oneshot::channel();
-        let call = crew.run(move || {
-            let _ = began.send(());
-            let _ = held.recv();
-            Ok(())
-        });
-        tokio::select! {
-            _ = call => unreachable!("it is held"),
-            _ = begin => {}
-        }
-        drop(hold);
-        assert_eq!(crew.run(|| Ok(2)).await, Ok(2));
-    }
-}
+mod tests;

@@ -16,6 +16,10 @@ use crate::error::HostError;
 /// How often guests are looked at: the error of a deadline, and a hundred wakeups a second.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
+/// Computing time after which a call is long: many times what an honest delivery takes in any language, and
+/// small beside what a person notices.
+const LONG: Duration = Duration::from_millis(10);
+
 /// Ticks until dropped.
 pub(crate) struct Ticker {
     stop: Arc<(Mutex<bool>, Condvar)>,
@@ -66,6 +70,11 @@ impl Budget {
         Self { limit, used: Duration::ZERO, seen: None }
     }
 
+    /// Whether the call has computed for longer than calls do.
+    pub(crate) fn is_long(&self) -> bool {
+        self.used >= LONG
+    }
+
     /// What to do at a tick. The first one only starts the measure, so that calls which never see a tick
     /// cost nothing: an error of one tick, in the guest's favour.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
@@ -103,6 +112,15 @@ mod tests {
         assert!(spend(510), "off the processor");
         assert!(spend(519));
         assert!(!spend(520));
+    }
+
+    #[test]
+    fn a_call_is_long_before_it_is_too_long() {
+        let mut budget = Budget::new(Duration::from_millis(250));
+        for (at, long) in [(500, false), (509, false), (510, true)] {
+            assert!(budget.spend(Some(Duration::from_millis(at))).is_ok());
+            assert_eq!(budget.is_long(), long, "at {at} ms");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::cache::{ArtefactCache, hex, sha256};
 use crate::call::{CallBounds, CallState, Code};
 use crate::config::HostConfig;
 use crate::contract::Function;
-use crate::crew::Crew;
+use crate::crew::{Crew, Turn};
 use crate::engine::{self, Memory};
 use crate::epoch::Ticker;
 use crate::error::{HostError, LoadError};
@@ -30,6 +30,7 @@ pub struct PluginHost {
     file_max: usize,
     cache: Option<ArtefactCache>,
     crew: Arc<Crew>,
+    queue: usize,
     about: HostDescription,
     /// What is loaded, by digest: a plugin is compiled once however many backends and names it has. The
     /// inner lock makes the second of two loads wait for the first.
@@ -76,7 +77,7 @@ impl PluginHost {
                 })
                 .ok()
         });
-        let crew = Arc::new(Crew::start(config.threads, config.queue, config.stack)?);
+        let crew = Arc::new(Crew::start(config.threads, config.stack)?);
         let ticker = Ticker::start(built.engine.weak())?;
         let about = HostDescription {
             engine: format!("wasmtime {}", crate::cache::WASMTIME),
@@ -92,6 +93,7 @@ impl PluginHost {
             file_max: config.file_max,
             cache,
             crew,
+            queue: config.queue,
             about,
             loaded: parking_lot::Mutex::default(),
             _ticker: ticker,
@@ -121,12 +123,12 @@ impl PluginHost {
         let loaded = match held.upgrade() {
             Some(loaded) => loaded,
             None => {
-                let loaded = self.make(digest, bytes).await?;
+                let loaded = self.make(name, digest, bytes).await?;
                 *held = Arc::downgrade(&loaded);
                 loaded
             }
         };
-        Ok(Arc::new(Plugin::new(name, loaded, Arc::clone(&self.crew))))
+        Ok(Arc::new(Plugin::new(name, loaded, self.crew.lane(name, self.queue))))
     }
 
     /// Looks at a plugin file: what it is, what it asks for, and what would be refused and why.
@@ -145,7 +147,12 @@ impl PluginHost {
         Arc::clone(loaded.entry(digest).or_default())
     }
 
-    async fn make(self: &Arc<Self>, digest: [u8; 32], bytes: Bytes) -> Result<Arc<Loaded>, LoadError> {
+    async fn make(
+        self: &Arc<Self>,
+        name: &str,
+        digest: [u8; 32],
+        bytes: Bytes,
+    ) -> Result<Arc<Loaded>, LoadError> {
         let host = Arc::clone(self);
         let (shape, component) = tokio::task::spawn_blocking(move || {
             let shape = shape::read(&bytes)?;
@@ -156,7 +163,8 @@ impl PluginHost {
         .expect("compiling does not panic, and nobody aborts it")?;
         let bounds = self.bounds;
         // The guest runs for the first time: on a thread that is made for guests.
-        let made = self.crew.run(move || Ok(Self::introduce(digest, &shape, &component, bounds))).await;
+        let lane = self.crew.lane(name, 1);
+        let made = lane.run(move |turn| Ok(Self::introduce(digest, &shape, &component, bounds, turn))).await;
         made.unwrap_or_else(|fault| Err(LoadError::Fault(fault)))
     }
 
@@ -177,10 +185,12 @@ impl PluginHost {
         shape: &shape::Shape,
         component: &Component,
         bounds: CallBounds,
+        turn: &Arc<Turn>,
     ) -> Result<Arc<Loaded>, LoadError> {
-        let code = Code::link(component, bounds)?;
+        let code = Code::link(component, bounds, turn)?;
+        let bare = CallState::bare(bounds);
         let said = code
-            .call::<(), crate::contract::wit::Description>(Function::Describe, CallState::bare(bounds), ())
+            .call::<(), crate::contract::wit::Description>(Function::Describe, bare, (), turn)
             .map_err(LoadError::Fault)?;
         let description = description::accept(said)?;
         let schema = SettingsSchema::compile(&description.settings_schema)?;

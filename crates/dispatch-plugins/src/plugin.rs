@@ -13,7 +13,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::call::{CallState, Code};
 use crate::contract::{Function, wit};
-use crate::crew::Crew;
+use crate::crew::Lane;
 use crate::imports::{Journal, Subject, Vault, Voice};
 use crate::schema::SettingsSchema;
 use crate::{lift, lower};
@@ -31,7 +31,7 @@ pub(crate) struct Loaded {
 pub struct Plugin {
     name: Arc<str>,
     loaded: Arc<Loaded>,
-    crew: Arc<Crew>,
+    lane: Lane,
     voice: Arc<Voice>,
     /// By [`Function`]: seconds a call took on its thread.
     seconds: Vec<metrics::Histogram>,
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Plugin {
 }
 
 impl Plugin {
-    pub(crate) fn new(name: &str, loaded: Arc<Loaded>, crew: Arc<Crew>) -> Self {
+    pub(crate) fn new(name: &str, loaded: Arc<Loaded>, lane: Lane) -> Self {
         let name: Arc<str> = name.into();
         let seconds = Function::ALL
             .iter()
@@ -55,7 +55,7 @@ impl Plugin {
                 metrics::histogram!("dispatcher_plugin_call_seconds", "plugin" => name.to_string(), "call" => function.name())
             })
             .collect();
-        Self { voice: Voice::new(Arc::clone(&name)), name, loaded, crew, seconds }
+        Self { voice: Voice::new(Arc::clone(&name)), name, loaded, lane, seconds }
     }
 
     /// What the operator calls it.
@@ -93,11 +93,11 @@ impl Plugin {
         let vault = grants.filter(|_| loaded.uses_secrets).map(Vault::new).unwrap_or_default();
         let seconds = self.seconds[function as usize].clone();
         let result = self
-            .crew
-            .run(move || {
+            .lane
+            .run(move |turn| {
                 let started = Instant::now();
                 let state = CallState::new(loaded.code.bounds(), journal, vault);
-                let result = loaded.code.call(function, state, params).and_then(accept);
+                let result = loaded.code.call(function, state, params, turn).and_then(accept);
                 seconds.record(started.elapsed());
                 result
             })

@@ -1,8 +1,9 @@
 //! From the configuration to what the engine works by: plugins loaded, settings checked, grants decided.
 //!
-//! Two keys open a capability: the plugin asks (`check` says which hosts given settings need), the
-//! operator grants. Bundled plugins are granted what they ask; one from elsewhere gets what its
-//! `[plugins.NAME]` says and not more.
+//! Two keys open a capability (grant.rs): the plugin asks, the operator grants. Bundled plugins are granted
+//! what they ask; one from elsewhere gets what its `[plugins.NAME]` says and not more.
+
+mod row;
 
 mod granted;
 
@@ -15,9 +16,11 @@ use dispatch_engine::{Backend, BackendSetup, CallbackUrls, Dkim, Grants, Network
 use dispatch_model::{Asks, BackendName, Description, Lane};
 use dispatch_plugins::PluginHost;
 
-use crate::{bundled, console};
+use crate::bundled;
+use crate::grant::Ungranted;
 use dispatch_admin::BackendRow;
 use granted::{Doors, limits};
+use row::{callbacks, row};
 
 /// The plugin that is a dry run: what it takes never counts as delivered.
 const DRY_RUN: &str = "log";
@@ -37,7 +40,13 @@ pub(crate) async fn build(
     generation: u64,
     callback_key: Option<&[u8]>,
 ) -> Result<Built, Vec<Diagnostic>> {
-    let mut builder = Builder { loaded, host, problems: Vec::new(), plugins: HashMap::new() };
+    let mut builder = Builder {
+        loaded,
+        host,
+        problems: Vec::new(),
+        plugins: HashMap::new(),
+        ungranted: Ungranted::default(),
+    };
     let mut backends = HashMap::new();
     let mut overlays = HashMap::new();
     let mut rows = Vec::new();
@@ -48,8 +57,9 @@ pub(crate) async fn build(
         rows.push(row(&setup, backend, overlays.len() - before));
         backends.insert(name.clone(), Arc::new(setup));
     }
-    if !builder.problems.is_empty() {
-        return Err(builder.problems);
+    let problems = builder.finish();
+    if !problems.is_empty() {
+        return Err(problems);
     }
     let policies =
         loaded.config.routes.iter().map(|route| (route.rule.name.clone(), route.policy.clone())).collect();
@@ -64,7 +74,7 @@ pub(crate) async fn build(
             .map(|(key, url)| CallbackUrls::new(url, key)),
     };
     for row in &mut rows {
-        row.callbacks = console::urls(&setup, &row.name);
+        row.callbacks = callbacks(&setup, &row.name);
     }
     Ok(Built { setup, rows })
 }
@@ -75,9 +85,20 @@ struct Builder<'a> {
     problems: Vec<Diagnostic>,
     /// Loaded once each; `None` after a failure that has been reported.
     plugins: HashMap<String, Option<Arc<dyn Backend>>>,
+    ungranted: Ungranted,
 }
 
 impl Builder<'_> {
+    /// All that is wrong.
+    fn finish(mut self) -> Vec<Diagnostic> {
+        let plugins = &self.loaded.config.plugins;
+        let granted = |name: &str| plugins.get(name).map_or(&[][..], |plugin| &plugin.hosts);
+        for excess in std::mem::take(&mut self.ungranted).tell(granted) {
+            self.problem(&excess.path, excess.message, Some(excess.hint));
+        }
+        self.problems
+    }
+
     fn config(&self) -> &Config {
         &self.loaded.config
     }
@@ -151,6 +172,13 @@ impl Builder<'_> {
         let settings: Arc<str> = json(&backend.settings);
         let asks = self.check(&path, &plugin, &settings).await?;
         let secrets = &backend.secrets;
+        // What an overlay brings is looked for there, and what the description requires has been said.
+        let settled = |secret: &str| {
+            self.overlaid(name, secret)
+                || description.secrets.iter().any(|ask| ask.required && ask.name == secret)
+        };
+        let missing = asks.secrets.iter().filter(|secret| !settled(secret)).cloned().collect();
+        self.asked_secrets(&path, missing, secrets);
         let owner = Lane::shared(name.clone());
         let doors = Doors {
             relay: backend.relay.as_ref(),
@@ -200,6 +228,7 @@ impl Builder<'_> {
         let own_lane = overlay.has_credentials();
         let owner = Lane { backend: name.clone(), location: own_lane.then(|| location.clone()) };
         let secrets = backend.secrets_with(overlay);
+        self.asked_secrets(path, asks.secrets.clone(), &secrets);
         let doors = Doors {
             relay: overlay.relay.as_deref().or(backend.relay.as_ref()),
             dkim: overlay.dkim.as_deref().or(backend.dkim.as_ref()),
@@ -226,20 +255,39 @@ impl Builder<'_> {
         }
     }
 
+    /// Whether some location brings this secret along.
+    fn overlaid(&self, name: &BackendName, secret: &str) -> bool {
+        let brings = |overlay: &OverlayConfig| overlay.secrets.iter().any(|(key, _)| **key == *secret);
+        self.loaded
+            .config
+            .locations
+            .values()
+            .any(|location| location.backends.iter().any(|(of, overlay)| of == name && brings(overlay)))
+    }
+
+    /// What settings ask for has to be there, whatever the description says of it.
+    fn asked_secrets(
+        &mut self,
+        path: &str,
+        asked: Vec<String>,
+        present: &BTreeMap<Arc<str>, dispatch_config::ResolvedSecret>,
+    ) {
+        for name in asked.into_iter().filter(|name| !present.contains_key(name.as_str())) {
+            let message = format!("the secret {name} is missing: these settings use it");
+            let hint = format!("secrets = {{ {name} = {{ env = \"…\" }} }}");
+            self.problem(&format!("{path}.secrets"), message, Some(hint));
+        }
+    }
+
     fn secrets(&mut self, name: &BackendName, backend: &BackendConfig, description: &Description) {
         let path = format!("backends.{name}.secrets");
-        let overlaid = |secret: &str| {
-            self.config().locations.values().any(|location| {
-                location.backends.iter().any(|(of, overlay)| {
-                    of == name && overlay.secrets.iter().any(|(key, _)| **key == *secret)
-                })
-            })
-        };
         let missing: Vec<_> = description
             .secrets
             .iter()
             .filter(|ask| {
-                ask.required && !backend.secrets.contains_key(ask.name.as_str()) && !overlaid(&ask.name)
+                ask.required
+                    && !backend.secrets.contains_key(ask.name.as_str())
+                    && !self.overlaid(name, &ask.name)
             })
             .cloned()
             .collect();
@@ -271,34 +319,11 @@ impl Builder<'_> {
         secrets: &BTreeMap<Arc<str>, dispatch_config::ResolvedSecret>,
         doors: Doors<'_>,
     ) -> Option<Grants> {
-        let elsewhere = self.config().plugins.get(&backend.plugin).cloned();
-        let mut hosts = asks.hosts.clone();
-        let mut reveal = Vec::new();
-        if let Some(plugin) = elsewhere {
-            let more: Vec<String> =
-                asks.hosts.iter().filter(|host| !plugin.hosts.contains(host)).cloned().collect();
-            if !more.is_empty() {
-                let list = more
-                    .iter()
-                    .chain(&plugin.hosts)
-                    .map(|host| format!("{host:?}"))
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                let message = format!(
-                    "plugin {} asks for hosts that are not granted: {}",
-                    backend.plugin,
-                    more.join(", ")
-                );
-                self.problem(
-                    &format!("plugins.{}.hosts", backend.plugin),
-                    message,
-                    Some(format!("if you trust it with them: hosts = [{list}]")),
-                );
-                return None;
-            }
-            hosts = plugin.hosts;
-            reveal = plugin.reveal;
-        }
+        let reveal = match self.config().plugins.get(&backend.plugin).cloned() {
+            Some(plugin) if !self.ungranted.note(&backend.plugin, &asks.hosts, &plugin.hosts) => return None,
+            Some(plugin) => plugin.reveal,
+            None => Vec::new(),
+        };
         if asks.relay && doors.relay.is_none() {
             let hint = "relay = { host = \"…\", port = 587, tls = \"starttls\", user = \"…\", password = { env = \"…\" } }";
             self.problem(
@@ -323,7 +348,7 @@ impl Builder<'_> {
         };
         Some(Grants {
             owner: owner.to_string(),
-            hosts,
+            hosts: asks.hosts.clone(),
             private_networks: backend
                 .private_networks
                 .iter()
@@ -346,24 +371,6 @@ impl Builder<'_> {
             return None;
         }
         Some(Dkim { domain: dkim.domain.clone(), selector: dkim.selector.clone(), key })
-    }
-}
-
-fn row(setup: &BackendSetup, backend: &BackendConfig, overlays: usize) -> BackendRow {
-    let description = setup.plugin.description();
-    BackendRow {
-        name: setup.name.clone(),
-        plugin: backend.plugin.clone(),
-        version: description.version.clone(),
-        digest: setup.plugin.digest().to_owned(),
-        channels: description.channels.iter().map(ToString::to_string).collect(),
-        rate: setup
-            .limits
-            .rate
-            .map(|rate| format!("{}/{}", rate.count, humantime::format_duration(rate.per))),
-        concurrency: setup.limits.concurrency,
-        overlays,
-        callbacks: Vec::new(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use dispatch_model::{Body, Callback, HttpCallback, Rejection};
+use dispatch_model::{Body, Callback, FailureKind, HttpCallback, LookupQuery, Rejection, Reply};
+use dispatch_plugins::LoadError;
 
 use super::*;
 
@@ -36,11 +37,62 @@ async fn more_loops_than_threads_only_delay() {
     }
 }
 
+/// The exports of the contract that take settings, each called once; what came of it.
+async fn each_export(
+    plugin: &Plugin,
+    context: &dyn Fn(&str) -> Context,
+) -> Vec<(&'static str, Result<(), Fault>)> {
+    let none = grants(&[]);
+    let reply = Reply::Failed { kind: FailureKind::Timeout, detail: String::new(), may_have_left: false };
+    // The SDK's state of `()` as JSON.
+    let state = b"null";
+    let callback = callback();
+    let query = LookupQuery { message: sms("hello"), attempted_at: Timestamp::from_millis(0) };
+    let check = context("check").settings;
+    vec![
+        ("check", plugin.check(&check).await.map(drop)),
+        ("deliver", plugin.deliver(&context("deliver"), &sms("hello"), &none).await.map(drop)),
+        ("on-reply", plugin.on_reply(&context("on-reply"), state, &reply, &none).await.map(drop)),
+        ("receive", plugin.receive(&context("receive"), &callback, &none).await.map(drop)),
+        (
+            "on-receive-reply",
+            plugin.on_receive_reply(&context("on-receive-reply"), state, &reply, &none).await.map(drop),
+        ),
+        ("lookup", plugin.lookup(&context("lookup"), &query, &none).await.map(drop)),
+        (
+            "on-lookup-reply",
+            plugin.on_lookup_reply(&context("on-lookup-reply"), state, &reply, &none).await.map(drop),
+        ),
+    ]
+}
+
+/// Each is told to misbehave in the export that is called, and then in none.
 #[tokio::test]
-async fn a_loop_in_check_is_a_fault_too() {
+async fn a_loop_or_a_trap_in_any_export_is_a_fault_of_that_call() {
     let host = host();
-    let spin = load(&host, "fixtures/spin").await;
-    assert!(matches!(spin.check(r#"{"in":"check"}"#).await, Err(Fault::Deadline { .. })));
+    for (name, kind) in [("spin", "deadline"), ("trapper", "trap")] {
+        let plugin = load(&host, &format!("fixtures/{name}")).await;
+        let here = |export: &str| context(&format!(r#"{{"in":"{export}"}}"#));
+        for (export, ended) in each_export(&plugin, &here).await {
+            assert_eq!(ended.map_err(|fault| fault.kind()), Err(kind), "{name} in {export}");
+        }
+        let nowhere = |_: &str| context(r#"{"in":"nowhere"}"#);
+        for (export, ended) in each_export(&plugin, &nowhere).await {
+            assert_eq!(ended, Ok(()), "{name} in {export}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_loop_or_a_trap_in_describe_is_no_plugin() {
+    let host = host();
+    for (name, kind) in [("spin-describe", "deadline"), ("trap-describe", "trap")] {
+        match host.load(name, guest(&format!("fixtures/{name}"))).await {
+            Err(LoadError::Fault(fault)) => assert_eq!(fault.kind(), kind, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+        assert_eq!(reference(deliver(&*load(&host, "log").await, "hello").await), "dry-run");
+    }
 }
 
 #[tokio::test]
@@ -91,15 +143,45 @@ async fn what_crosses_is_bounded() {
     }
     let problems = bomb.check(r#"{"what":"problems","size":5000}"#).await.unwrap().unwrap_err();
     assert!(problems.len() <= 100);
-    let callback = Callback::Http(HttpCallback {
+    match bomb.receive(&context(r#"{"size":1001}"#), &callback(), &grants(&[])).await {
+        Err(Fault::Contract { detail }) => assert!(detail.contains("1001 events"), "{detail}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn callback() -> Callback {
+    Callback::Http(HttpCallback {
         method: "POST".to_owned(),
         url: "https://d.example.com/callbacks/t0k3n".to_owned(),
         headers: Vec::new(),
         body: Body::default(),
-    });
-    match bomb.receive(&context(r#"{"size":1001}"#), &callback, &grants(&[])).await {
-        Err(Fault::Contract { detail }) => assert!(detail.contains("1001 events"), "{detail}"),
-        other => panic!("{other:?}"),
+    })
+}
+
+/// Within the bounds of production it is memory that ends first; with memory to spare, the contract.
+#[tokio::test]
+async fn a_state_of_100_mb_and_a_million_pieces_never_arrive() {
+    const SIZES: [(&str, u64); 2] = [("state", 100_000_000), ("pieces", 1_000_000)];
+    let patient = |memory_max| {
+        PluginHost::new(HostConfig { memory_max, deadline: Duration::from_secs(30), ..config() }).unwrap()
+    };
+    let usual = patient(HostConfig::default().memory_max);
+    let ample = patient(1 << 30);
+    for (what, size) in SIZES {
+        let settings = format!(r#"{{"what":"{what}","size":{size}}}"#);
+        let bomb = load(&usual, "fixtures/bomb").await;
+        match deliver_by(&bomb, &settings).await {
+            Err(Fault::Memory { .. } | Fault::Contract { .. }) => {}
+            other => panic!("{what}: {other:?}"),
+        }
+        let bomb = load(&ample, "fixtures/bomb").await;
+        match deliver_by(&bomb, &settings).await {
+            Err(Fault::Contract { detail }) => {
+                assert!(detail.contains("bytes cross") || detail.contains(what), "{what}: {detail}");
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(reference(deliver(&*load(&ample, "log").await, "hello").await), "dry-run");
     }
 }
 

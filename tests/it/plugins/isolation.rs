@@ -27,6 +27,13 @@ async fn a_guest_that_counts_never_gets_beyond_one() {
     }
 }
 
+/// Another plugin to the host, since its digest is another: the same code with a section on top that nobody reads.
+fn another(mut wasm: Vec<u8>) -> Vec<u8> {
+    // A custom section: id, size, the name's size and the name.
+    wasm.extend_from_slice(b"\0\x08\x07another");
+    wasm
+}
+
 /// It stains 4 MiB and its stack, more than the host keeps resident between calls; the next call looks at
 /// every byte it has and can get.
 #[tokio::test]
@@ -39,6 +46,29 @@ async fn no_byte_of_one_call_is_readable_in_the_next() {
             for _ in 0..5 {
                 assert_eq!(say("stain").await, "stained");
                 assert_eq!(say("sniff").await, "0", "{mib} MiB, {}", host.describe().memory);
+            }
+        }
+    }
+}
+
+/// What a plugin leaves in memory no other plugin finds there, in whatever order they come.
+#[tokio::test]
+async fn no_byte_of_one_plugin_is_readable_in_another() {
+    for host in hosts() {
+        let one = load(&host, "fixtures/peek").await;
+        let other = host.load("other", another(guest("fixtures/peek"))).await.unwrap();
+        assert_ne!(
+            dispatch_engine::Backend::digest(&*one),
+            dispatch_engine::Backend::digest(&*other),
+            "they are two"
+        );
+        let settings = context(r#"{"mib":4}"#);
+        let (stain, sniff) = (sms("stain"), sms("sniff"));
+        for (writes, reads) in [(&one, &other), (&other, &one)] {
+            for _ in 0..3 {
+                assert_eq!(reference(writes.deliver(&settings, &stain, &grants(&[])).await), "stained");
+                let found = reference(reads.deliver(&settings, &sniff, &grants(&[])).await);
+                assert_eq!(found, "0", "{}", host.describe().memory);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The plugin host with built guests: what `cargo xtask plugins` made, no daemon around it.
 
 mod answers;
+mod asking;
+mod beside;
 mod calls;
 mod faults;
 mod guests;
@@ -20,14 +22,26 @@ use dispatch_model::{
 use dispatch_plugins::{HostConfig, Plugin, PluginHost};
 
 /// A guest: a bundled one by its name, or one of `fixtures/`.
-fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     let file = dist().join(format!("{name}.wasm"));
     std::fs::read(&file)
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", file.display()))
 }
 
+/// The fixture `edition` in another edition: the same file, but for the four digits that it says it is.
+pub(crate) fn edition(number: u32) -> Vec<u8> {
+    const WORDS: &[u8] = b"edition of this fixture: ";
+    let mut wasm = guest("fixtures/edition");
+    let places: Vec<usize> =
+        (0..wasm.len() - WORDS.len()).filter(|at| wasm[*at..].starts_with(WORDS)).collect();
+    let [at] = places[..] else { panic!("its words stand at {places:?} and not once") };
+    let digits = at + WORDS.len();
+    wasm[digits..digits + 4].copy_from_slice(format!("{number:04}").as_bytes());
+    wasm
+}
+
 /// Where the built guests are.
-fn dist() -> PathBuf {
+pub(crate) fn dist() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .map(|folder| folder.join("plugins/dist"))

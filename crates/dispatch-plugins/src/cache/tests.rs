@@ -97,6 +97,34 @@ fn another_configuration_has_other_keys() {
     assert_eq!(cache.engine, rig.open().engine, "and the same one the same");
 }
 
+/// What another wasmtime made is not even looked for, and under its old name it is not believed.
+#[test]
+fn another_version_has_other_keys() {
+    let rig = Rig::new();
+    let (mut cache, path) = rig.filled();
+    cache.engine = engine_key(&rig.engine, "48.0.7");
+    assert!(cache.load(&rig.engine, &rig.wasm).is_none());
+    let there = cache.path(&cache.key(&rig.wasm));
+    std::fs::rename(&path, &there).unwrap();
+    assert_eq!(rig.read(&cache, &there), Err(Stale::Header));
+}
+
+/// Should all of our own marks be right, wasmtime still looks at its own.
+#[test]
+fn what_wasmtime_refuses_is_not_believed() {
+    let rig = Rig::new();
+    let (cache, path) = rig.filled();
+    let key = cache.key(&rig.wasm);
+    let mut file = File::create(&path).unwrap();
+    write_all(&mut file, &key, b"\x7fELF, and no artefact").unwrap();
+    assert_eq!(rig.read(&cache, &path), Err(Stale::Refused));
+    let other = Engine::new(Config::new().epoch_interruption(true)).unwrap();
+    let code = Component::new(&other, wasm()).unwrap().serialize().unwrap();
+    let mut file = File::create(&path).unwrap();
+    write_all(&mut file, &key, &code).unwrap();
+    assert_eq!(rig.read(&cache, &path), Err(Stale::Refused), "made by another configuration");
+}
+
 #[test]
 fn links_and_files_open_to_others_are_foreign() {
     let rig = Rig::new();
@@ -113,9 +141,25 @@ fn links_and_files_open_to_others_are_foreign() {
 #[test]
 fn a_folder_open_to_others_is_not_used() {
     let rig = Rig::new();
-    std::fs::set_permissions(rig.dir.path(), Permissions::from_mode(0o755)).unwrap();
-    let error = ArtefactCache::open(rig.dir.path(), &rig.engine).err().unwrap();
-    assert!(error.to_string().ends_with("is open to others (mode 755): chmod 700 it"), "{error}");
+    for mode in [0o755, 0o750, 0o720, 0o702, 0o770, 0o777, 0o701] {
+        std::fs::set_permissions(rig.dir.path(), Permissions::from_mode(mode)).unwrap();
+        let error = ArtefactCache::open(rig.dir.path(), &rig.engine).err().unwrap();
+        let words = format!("is open to others (mode {mode:03o}): chmod 700 it");
+        assert!(error.to_string().ends_with(&words), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_not_used() {
+    let dir = Path::new("/var/cache/dispatcher");
+    assert!(ours_alone(dir, 1000, 1000, 0o700).is_ok());
+    let error = ours_alone(dir, 0, 1000, 0o700).err().unwrap();
+    assert!(error.to_string().ends_with("belongs to user 0 and not to us (1000)"), "{error}");
+    // A link to a folder is no folder: what it leads to could be changed behind our back.
+    let rig = Rig::new();
+    let link = rig.dir.path().join("link");
+    std::os::unix::fs::symlink(rig.dir.path(), &link).unwrap();
+    assert!(matches!(ArtefactCache::open(&link, &rig.engine), Err(CacheError::Io(..))));
 }
 
 #[test]

@@ -33,6 +33,13 @@ fn component(body: &str) -> Vec<u8> {
     .unwrap()
 }
 
+/// A module of the fixtures, made a component.
+macro_rules! fixture {
+    ($name:literal) => {
+        component(include_str!(concat!("../../../../plugins/fixtures/wat/", $name, ".wat")))
+    };
+}
+
 async fn refusal(wasm: Vec<u8>) -> LoadError {
     host().load("wat", wasm).await.expect_err("it is no plugin")
 }
@@ -55,23 +62,23 @@ async fn a_missing_function_is_named() {
 }
 
 #[tokio::test]
-async fn a_trap_is_a_fault() {
-    let error = refusal(component("(func $s unreachable) (start $s)")).await;
+async fn a_trap_in_start_is_a_fault() {
+    let error = refusal(fixture!("trap-in-start")).await;
     let LoadError::Fault(Fault::Trap { detail }) = &error else { panic!("{error}") };
     assert!(detail.contains("unreachable"), "{detail}");
 }
 
 #[tokio::test]
 async fn endless_recursion_is_a_trap() {
-    let error = refusal(component("(func $s call $s) (start $s)")).await;
+    let error = refusal(fixture!("recursion-in-start")).await;
     let LoadError::Fault(Fault::Trap { detail }) = &error else { panic!("{error}") };
     assert!(detail.contains("stack"), "{detail}");
 }
 
 #[tokio::test]
-async fn a_loop_ends_at_the_deadline() {
+async fn a_loop_in_start_ends_at_the_deadline() {
     let started = Instant::now();
-    let error = refusal(component("(func $s (loop $l br $l)) (start $s)")).await;
+    let error = refusal(fixture!("loop-in-start")).await;
     assert_eq!(error, LoadError::Fault(Fault::Deadline { limit_ms: 50 }));
     // Wall-clock bounds are for a busy machine: what was computed is bounded, and checked in epoch.rs.
     assert!(started.elapsed() < Duration::from_secs(20));
@@ -79,9 +86,7 @@ async fn a_loop_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn memory_is_bounded() {
-    let greedy = "(memory 1) (func $s (loop $l
-        (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable) (start $s)";
-    let error = refusal(component(greedy)).await;
+    let error = refusal(fixture!("memory-growth")).await;
     assert_eq!(error, LoadError::Fault(Fault::Memory { limit_bytes: 4 << 20 }));
     let error = refusal(component("(memory 65)")).await;
     assert_eq!(error, LoadError::TooHungry { initial: 65 << 16, limit: 4 << 20 });
@@ -89,10 +94,7 @@ async fn memory_is_bounded() {
 
 #[tokio::test]
 async fn tables_are_bounded() {
-    let greedy = "(table 1 funcref) (func $s
-        (if (i32.eq (table.grow (ref.null func) (i32.const 2000)) (i32.const -1)) (then unreachable)))
-        (start $s)";
-    let error = refusal(component(greedy)).await;
+    let error = refusal(fixture!("table-growth")).await;
     assert!(matches!(error, LoadError::Fault(Fault::Memory { .. })), "{error}");
 }
 
@@ -115,7 +117,7 @@ async fn a_file_beyond_the_bound_is_not_even_read() {
 async fn a_fault_does_not_hurt_the_next_load() {
     let host = host();
     for _ in 0..3 {
-        let error = host.load("trap", component("(func $s unreachable) (start $s)")).await.unwrap_err();
+        let error = host.load("trap", fixture!("trap-in-start")).await.unwrap_err();
         assert!(matches!(error, LoadError::Fault(Fault::Trap { .. })));
         let error = host.load("other", component("")).await.unwrap_err();
         assert!(matches!(error, LoadError::Mismatch { .. }));
