@@ -5,6 +5,7 @@
 
 mod authors;
 mod backup;
+mod callbacks;
 mod cassettes;
 mod crash;
 mod drain;
