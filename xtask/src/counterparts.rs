@@ -16,7 +16,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
 
     let requirements = wanted.join("requirements.txt");
     if is_stale(&requirements, &folder.join("requirements.txt"))? {
-        println!("counterparts: aiosmtpd, dkimpy and smpplib, from PyPI");
+        println!("counterparts: aiosmtpd, dkimpy, moto and smpplib, from PyPI");
         let python = folder.join("python");
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python))
             .context("a Python with venv is needed (Debian: apt-get install python3-venv)")?;

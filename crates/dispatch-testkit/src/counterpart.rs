@@ -4,6 +4,8 @@
 //! `cargo xtask test` installs them under `target/counterparts`; tests that need them are marked
 //! `#[ignore]`, so that a plain `cargo test` on a new machine says what it left out.
 
+mod moto;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
+
+pub use moto::Moto;
 
 use crate::{Home, Identity, Log, Mail, free_port, until_some};
 

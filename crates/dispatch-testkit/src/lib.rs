@@ -33,7 +33,7 @@ pub use catcher::{Act, Answer, Caught, HttpCatcher};
 pub use cli::{Cli, CliOutput};
 pub use client::{Client, Response};
 pub use clock::ManualClock;
-pub use counterpart::{Counterpart, Counterparts};
+pub use counterpart::{Counterpart, Counterparts, Moto};
 pub use daemon::Daemon;
 pub use fixture::{Fixture, email, fixture, fixtures, fixtures_dir, sms};
 pub use home::{Home, repository};
