@@ -42,6 +42,11 @@ impl Breaker {
         Self { open: until.map(|until| (until, reason.unwrap_or_default())), opened, ..Self::default() }
     }
 
+    /// How long it is open at most, where it is open for `wait` at first.
+    pub(crate) fn longest(wait: Duration) -> Duration {
+        wait.saturating_mul(LONGEST)
+    }
+
     /// What it lets through now.
     pub(crate) fn passage(&self, now: Timestamp) -> Passage {
         match &self.open {

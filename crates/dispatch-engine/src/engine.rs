@@ -50,7 +50,7 @@ impl Engine {
         let core =
             Arc::new(Core::new(Parts { store, egress, clock, config, setup, seed, queue, suspensions }));
         for (lane, record) in records {
-            core.gate(&lane).restore(record);
+            core.gate(&lane).restore(record, core.now());
         }
         let engine = Arc::new(Self { core: Arc::clone(&core) });
         engine.open_lanes();

@@ -80,11 +80,16 @@ impl Gate {
         inner.outage += 1;
     }
 
-    /// Takes over what was kept of it.
-    pub(crate) fn restore(&self, record: LaneRecord) {
+    /// Takes over what was kept of it. Neither lasts longer than it could have been set for now: the clock may
+    /// have been ahead when it was kept.
+    pub(crate) fn restore(&self, record: LaneRecord, now: Timestamp) {
         let mut inner = self.inner.lock();
-        inner.paused = record.paused_until.map(|until| (until, record.pause_reason.unwrap_or_default()));
-        inner.breaker = Breaker::restored(record.open_until, record.open_reason, record.opened);
+        let latest_pause = now.plus(inner.limits.pause_max);
+        let latest_open = now.plus(Breaker::longest(inner.limits.breaker_open));
+        let paused_until = record.paused_until.map(|until| until.min(latest_pause));
+        let open_until = record.open_until.map(|until| until.min(latest_open));
+        inner.paused = paused_until.map(|until| (until, record.pause_reason.unwrap_or_default()));
+        inner.breaker = Breaker::restored(open_until, record.open_reason, record.opened);
         inner.outage += 1;
     }
 

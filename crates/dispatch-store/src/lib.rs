@@ -111,7 +111,8 @@ pub trait Store: Send + Sync + 'static {
     /// again; marked ones become `Scheduled` with `unresolved` and `possible_double` set and due now, and the engine
     /// applies the route's `on_unknown` at their next claim. The attempt of a marked one is counted
     /// already: a message that kills the process each time must come to an end. One that was called off
-    /// meanwhile becomes `Cancelled`. Returns (unmarked, marked).
+    /// meanwhile becomes `Cancelled`. Waits that were set by a clock ahead of `now` begin anew. Returns
+    /// (unmarked, marked).
     async fn recover(&self, now: Timestamp) -> Result<(usize, usize), StoreError>;
 
     // ---- an operator's verbs --------------------------------------------------------------------

@@ -275,6 +275,20 @@ pub(crate) fn recover(delivery: &mut Delivery, called_off: Option<&str>, now: Ti
     TimelineEvent { at: now, kind: EventKind::Recovered, detail: detail.to_owned() }
 }
 
+/// Whether work waits for a time that was set by a clock ahead of the present one.
+pub(crate) fn is_of_the_future(delivery: &Delivery, now: Timestamp) -> bool {
+    delivery.state == DeliveryState::Scheduled && delivery.due_at > now && delivery.changed_at > now
+}
+
+/// The clock was ahead as this was set, and was put right: what was to wait seconds must not wait hours.
+/// The wait begins anew, as long as it was to be.
+pub(crate) fn rewind(delivery: &mut Delivery, now: Timestamp) {
+    let set_at = delivery.changed_at;
+    delivery.due_at = now.plus(delivery.due_at.since(set_at));
+    delivery.expires_at = now.plus(delivery.expires_at.since(set_at));
+    delivery.changed_at = now;
+}
+
 /// The backend that is next, under way or last.
 pub(crate) fn current_backend(delivery: &Delivery) -> Option<&BackendName> {
     delivery.backend().or_else(|| delivery.plan.chain.last())

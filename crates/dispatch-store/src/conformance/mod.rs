@@ -57,6 +57,7 @@ pub async fn run_all(make: impl Fn() -> Subject) {
         work::an_old_lease_is_stale,
         work::nothing_is_claimed_before_its_time,
         work::recovery_voids_leases,
+        work::a_clock_that_was_ahead_holds_nothing_up,
         work::a_lane_is_moved,
         work::lanes_are_counted,
         round_robin::a_crowd_does_not_hold_up_another,

@@ -149,6 +149,24 @@ pub(super) async fn recovery_voids_leases(store: Subject) {
     assert_eq!(claim(&store, at(10), 5, None).await.claimed.len(), 2);
 }
 
+pub(super) async fn a_clock_that_was_ahead_holds_nothing_up(store: Subject) {
+    let ahead = 6 * 3600;
+    let claimed = leased(&store, sms("L1", "set by the wrong clock", 1)).await;
+    let mut wrong = deferred(&claimed.delivery, at(ahead + 30));
+    wrong.delivery.changed_at = at(ahead);
+    wrong.delivery.expires_at = at(ahead + 600);
+    store.settle(wrong).await.expect("an end");
+    let patient = leased(&store, sms("L1", "set by the right clock", 2)).await;
+    store.settle(deferred(&patient.delivery, at(300))).await.expect("an end");
+    assert_eq!(store.recover(at(10)).await.expect("a recovery"), (0, 0));
+    let delivery = store.message(claimed.delivery.message).await.expect("an answer").expect("it").delivery;
+    assert_eq!((delivery.due_at, delivery.changed_at, delivery.expires_at), (at(40), at(10), at(610)));
+    let delivery = store.message(patient.delivery.message).await.expect("an answer").expect("it").delivery;
+    assert_eq!((delivery.due_at, delivery.changed_at), (at(300), at(3)), "what is right is left alone");
+    assert_eq!(claim(&store, at(39), 5, None).await.next_due, Some(at(40)));
+    assert_eq!(claim(&store, at(40), 5, None).await.claimed.len(), 1);
+}
+
 pub(super) async fn a_lane_is_moved(store: Subject) {
     for n in 0..4 {
         schedule(&store, sms("L1", &format!("m{n}"), n), if n < 2 { NOON } else { at(600) }).await;

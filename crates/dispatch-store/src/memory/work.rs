@@ -197,6 +197,11 @@ impl State {
             entry.hear(now);
             entry.events.push(event);
         }
+        for entry in self.entries.values_mut() {
+            if transition::is_of_the_future(&entry.delivery, now) {
+                transition::rewind(&mut entry.delivery, now);
+            }
+        }
         count
     }
 

@@ -3,7 +3,7 @@
 use dispatch_model::{DeliveryState, Lane, Lease, Timestamp};
 use rusqlite::OptionalExtension as _;
 
-use super::delivery::references_text;
+use super::delivery::{Queue, references_text};
 use super::error::Failure;
 use super::hear;
 use super::ledger::Ledger;
@@ -218,7 +218,32 @@ impl Recover {
     }
 }
 
-/// Leases voided in one bite.
+impl Recover {
+    /// Waits that were set by a clock ahead of ours. Most often there is none, and the question costs a walk
+    /// over what is not due yet.
+    fn rewind(&self, ledger: &mut Ledger) -> Result<Progress<(usize, usize)>, Failure> {
+        let mut ids: Vec<i64> = Vec::new();
+        for (queue, index) in [(Queue::Ready, "ready"), (Queue::Later, "later"), (Queue::Parked, "parked")] {
+            let sql = format!(
+                "SELECT id FROM delivery INDEXED BY {index} \
+                 WHERE queue = {} AND due_at > ?1 AND changed_at > ?1 LIMIT ?2",
+                queue as i64
+            );
+            let mut statement = ledger.db.prepare_cached(&sql)?;
+            let rows = statement
+                .query_map((self.now.as_millis(), (RECOVERED - ids.len()) as i64), |row| row.get(0))?;
+            ids.extend(rows.collect::<Result<Vec<i64>, _>>()?);
+        }
+        for id in &ids {
+            let Some(mut stored) = ledger.stored(dispatch_model::MessageId::from_i64(*id))? else { continue };
+            transition::rewind(&mut stored.delivery, self.now);
+            ledger.save(&stored)?;
+        }
+        Ok(if ids.len() == RECOVERED { Progress::More } else { Progress::Done(self.next) })
+    }
+}
+
+/// Leases voided, and waits begun anew, in one bite.
 const RECOVERED: usize = 1_000;
 
 impl Verb for Recover {
@@ -251,7 +276,7 @@ impl Verb for Recover {
             ledger.save(&stored)?;
             ledger.event(stored.delivery.message, &event)?;
         }
-        Ok(Progress::Done(self.next))
+        self.rewind(ledger)
     }
 
     fn committed(&mut self) {
