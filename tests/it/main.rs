@@ -21,6 +21,7 @@ mod metrics;
 mod operators;
 mod outcomes;
 mod overlays;
+mod permissions;
 mod plugin_reload;
 mod plugins;
 mod reload;

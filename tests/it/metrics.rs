@@ -54,6 +54,31 @@ async fn the_port_wants_its_token_and_the_socket_belongs_to_its_owner() -> anyho
         let answer = client.request("GET", path, &headers, b"").await?;
         assert_eq!(answer.status, status, "{path} {token:?}: {}", answer.text());
     }
+    // A page in the operator's browser: it may name the port by a host of its own, or send its origin.
+    // Neither gets anywhere, not even with the token, and not even to the questions that need none.
+    let token = "authorization: Bearer open-sesame-9c1f\r\n";
+    for (path, head) in [
+        ("/v1/status", format!("host: rebound.example:{port}\r\n{token}")),
+        ("/v1/status", format!("host: 127.0.0.1:{port}\r\norigin: https://page.example\r\n{token}")),
+        ("/v1/status", format!("host: 127.0.0.1:{port}\r\norigin: null\r\n{token}")),
+        ("/v1/status", format!("host: 127.0.0.1.rebound.example\r\n{token}")),
+        ("/readyz", format!("host: rebound.example\r\n")),
+        ("/metrics", format!("host: 127.0.0.1:{port}\r\norigin: http://127.0.0.1:{port}\r\n{token}")),
+    ] {
+        let mut page = Client::tcp(addr).await?;
+        page.send(format!("GET {path} HTTP/1.1\r\n{head}\r\n").as_bytes()).await?;
+        let answer = page.receive().await?;
+        assert_eq!(answer.status, 403, "{path} {head}: {}", answer.text());
+        assert!(
+            !answer.headers.iter().any(|(name, _)| name.starts_with("access-control")),
+            "no page is let in"
+        );
+    }
+    // A change asked for by a form of a page, which sends no preflight.
+    let mut form = Client::tcp(addr).await?;
+    let headers = [("origin", "https://page.example"), ("content-type", "text/plain")];
+    let answer = form.request("POST", "/v1/cancel", &headers, b"{}").await?;
+    assert_eq!(answer.status, 403);
     daemon.stop().await?;
     Ok(())
 }

@@ -33,6 +33,8 @@ pub struct Launch<'a> {
     env: Vec<(String, String)>,
     socket: Option<TcpListener>,
     file_size_max: Option<u64>,
+    open_files_max: Option<u32>,
+    umask: Option<&'static str>,
 }
 
 impl<'a> Launch<'a> {
@@ -45,6 +47,8 @@ impl<'a> Launch<'a> {
             env: Vec::new(),
             socket: None,
             file_size_max: None,
+            open_files_max: None,
+            umask: None,
         }
     }
 
@@ -78,6 +82,18 @@ impl<'a> Launch<'a> {
         self
     }
 
+    /// So many descriptors and no more.
+    pub fn open_files_max(mut self, count: u32) -> Self {
+        self.open_files_max = Some(count);
+        self
+    }
+
+    /// Another umask than the test's own: octal digits.
+    pub fn umask(mut self, mask: &'static str) -> Self {
+        self.umask = Some(mask);
+        self
+    }
+
     /// Starts, and waits until the daemon says that it is ready.
     pub async fn start(self) -> anyhow::Result<Daemon> {
         let mut daemon = self.start_unready()?;
@@ -99,6 +115,12 @@ impl<'a> Launch<'a> {
         let mut script = String::new();
         if let Some(bytes) = self.file_size_max {
             script.push_str(&format!("trap '' XFSZ; ulimit -f {}; ", bytes.div_ceil(1024)));
+        }
+        if let Some(mask) = self.umask {
+            script.push_str(&format!("umask {mask}; "));
+        }
+        if let Some(count) = self.open_files_max {
+            script.push_str(&format!("ulimit -n {count}; "));
         }
         if self.socket.is_some() {
             script

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use dispatch_config::Listen;
 use dispatch_ingress::Listener;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::exit::Failure;
@@ -71,7 +73,11 @@ pub(crate) fn bind_socket_file(path: &Path, mode: u32) -> Result<UnixListener, F
         }
         std::fs::remove_file(path).map_err(|error| failed(&error))?;
     }
-    let listener = StdUnixListener::bind(path).map_err(|error| failed(&error))?;
+    // Never open to others, not even between the next two lines.
+    let before = umask(Mode::from_raw_mode(0o777 & !mode));
+    let bound = StdUnixListener::bind(path);
+    umask(before);
+    let listener = bound.map_err(|error| failed(&error))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(|error| failed(&error))?;
     listener.set_nonblocking(true)?;
     Ok(UnixListener::from_std(listener)?)

@@ -3,13 +3,21 @@
 use std::collections::BTreeMap;
 
 use dispatch_config::LogFormat as ConfiguredFormat;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::Place;
 use crate::cli::{LogFormat, RunArgs};
 use crate::exit::Failure;
-use crate::{configuration, daemon, logging};
+use crate::{configuration, daemon, logging, out};
+
+/// A core of a crash would hold every credential. One byte and not none: the kernel hands a core to a
+/// handler behind a pipe (as systemd's) whatever the limit is, but for this one.
+const CORE: Rlimit = Rlimit { current: Some(1), maximum: Some(1) };
 
 pub(super) fn run(place: &Place, args: &RunArgs) -> Result<(), Failure> {
+    if let Err(error) = setrlimit(Resource::Core, CORE) {
+        out::talk(&format!("dispatcher: a crash may leave a core with secrets: {error}"));
+    }
     let mut flags = BTreeMap::new();
     if !args.listen.is_empty() {
         flags.insert("server.listen".to_owned(), args.listen.join(","));
