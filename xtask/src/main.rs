@@ -10,8 +10,10 @@ mod command;
 mod counterparts;
 mod demo;
 mod plugins;
+mod process;
 mod test;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,8 @@ enum Verb {
     Plugins(plugins::Args),
     /// Check what the compiler does not: who may depend on whom, names, sizes, leftovers
     Tidy(tidy::Args),
+    /// Kill it, cut its power, break what is around it, and count what is lost
+    Torture(torture::Args),
     /// Measure speed and memory of a release build
     Bench(bench::Args),
 }
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Plugins(args) => plugins::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
+        Verb::Torture(args) => torture::run(&args),
         Verb::Bench(args) => bench::run(&args),
     };
     match done {

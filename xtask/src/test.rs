@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     report.try_("guests, natively", || command::run(guests().args(["test", "--quiet"]).args(&args.filter)));
     let host = ["test", "--workspace", "--no-fail-fast"];
     report.try_("host and end to end", || command::run(cargo().args(host).args(&args.filter)));
+    report.try_("torture, shortly", || command::run(xtask()?.args(["torture", "--short"])));
     if !args.fast {
         let real = ["test", "--workspace", "--test", "e2e"];
         report.try_("real counterparts", || {

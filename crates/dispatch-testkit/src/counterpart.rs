@@ -224,5 +224,6 @@ fn read_mail(mail: &Value) -> Mail {
         data: text("data"),
         tls: mail["tls"] == true,
         user: mail["user"].as_str().map(str::to_owned),
+        answered: true,
     }
 }

@@ -143,6 +143,11 @@ impl Daemon {
         self.child.kill().await.context("killing the daemon")
     }
 
+    /// Ends it, whatever it did or reported.
+    pub fn abandon(mut self) {
+        self.ended = true;
+    }
+
     /// Asks it to drain and leave.
     pub fn terminate(&self) -> anyhow::Result<()> {
         self.signal(Signal::TERM)

@@ -12,6 +12,7 @@
 //! started it. Nothing here sleeps for luck: [`until`] polls a condition and fails with words.
 
 mod catcher;
+mod checker;
 mod cli;
 mod client;
 mod clock;
@@ -23,6 +24,7 @@ mod load;
 mod log;
 mod port;
 mod shell;
+mod shim;
 mod signer;
 mod smtp;
 mod spawn;
@@ -30,6 +32,7 @@ mod tls;
 mod wait;
 
 pub use catcher::{Act, Answer, Caught, HttpCatcher};
+pub use checker::{Arrival, Doubles, Ledger, Pressure, Taken, Verdict};
 pub use cli::{Cli, CliOutput};
 pub use client::{Client, Response};
 pub use clock::ManualClock;
@@ -41,6 +44,7 @@ pub use load::{Load, LoadReport, Target};
 pub use log::Log;
 pub use port::free_port;
 pub use shell::Shell;
+pub use shim::{SYNC_FAILS, SYNC_PRETENDED, SYNC_REAL, Shim, Word};
 pub use signer::Signer;
 pub use smtp::{Mail, SmtpCatcher, SmtpScript};
 pub use spawn::{Launch, dispatcher_binary};

@@ -1,8 +1,8 @@
 //! Webhooks answered after fsync, while nothing is delivered: the door alone.
 
-use super::process::{cpu, each};
 use super::rig::Rig;
 use super::table::Row;
+use crate::process::{cpu, each};
 
 pub(super) async fn run(scale: usize) -> anyhow::Result<Vec<Row>> {
     let rig = Rig::start().await?;

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use dispatch_testkit::{Load, sms};
 
-use super::process::{cpu, each};
 use super::rig::{BODY, CONNECTIONS, Rig};
 use super::table::Row;
+use crate::process::{cpu, each};
 
 /// Signed requests are made ahead; so many at a time bound the memory of the sender.
 const BATCH: usize = 20_000;

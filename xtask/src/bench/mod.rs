@@ -8,7 +8,6 @@
 mod accept;
 mod backlog;
 mod examples;
-mod process;
 mod rig;
 mod start;
 mod table;

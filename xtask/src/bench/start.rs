@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use dispatch_testkit::{Client, Launch};
 
-use super::process::memory;
 use super::rig::Rig;
 use super::table::Row;
+use crate::process::memory;
 
 /// How often readiness is asked: the error of the measurement.
 const LOOK_EVERY: Duration = Duration::from_millis(1);

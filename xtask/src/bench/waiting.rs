@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use dispatch_testkit::Act;
 
-use super::process::memory;
 use super::rig::Rig;
 use super::table::Row;
+use crate::process::memory;
 
 /// So many attempts are under way at once at the backend of the rig.
 const AT_ONCE: usize = 64;

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::process::{cpu, each, memory};
 use super::rig::Rig;
 use super::table::Row;
+use crate::process::{cpu, each, memory};
 
 pub(super) async fn run(scale: usize) -> anyhow::Result<Vec<Row>> {
     let rig = Rig::start().await?;

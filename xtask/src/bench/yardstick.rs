@@ -13,9 +13,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, body::Bytes, body::Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::process::{cpu, each};
 use super::rig::{BODY, CONNECTIONS};
 use super::table::Row;
+use crate::process::{cpu, each};
 
 pub(super) async fn all(scale: usize) -> anyhow::Result<Vec<Row>> {
     let mut rows = disk(scale)?;

@@ -1,7 +1,7 @@
 //! What a provider can do, and what it was asked.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +30,19 @@ pub enum Act {
     EndlessBody,
     /// Answer with bytes that are no HTTP.
     Garbage(Vec<u8>),
+}
+
+impl Act {
+    /// The status that the other side gets to read, if any.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answer(answer)
+            | Self::Slow(_, answer)
+            | Self::WhenReleased(_, answer)
+            | Self::Drip(_, answer) => Some(answer.status),
+            _ => None,
+        }
+    }
 }
 
 /// An answer. `%N%` in the body becomes the number of the request, from 1, so that references differ.
@@ -113,6 +126,10 @@ pub struct Caught {
     pub headers: Vec<(String, String)>,
     /// The body, chunks joined.
     pub body: Vec<u8>,
+    /// The status it was answered with; none where the script has no answer that can be understood.
+    pub answered: Option<u16>,
+    /// When all of it was there.
+    pub at: Instant,
 }
 
 impl Caught {
@@ -182,6 +199,8 @@ mod tests {
             target: "/".into(),
             headers: vec![("authorization".into(), "Basic QUM6c2VjOnJldA==".into())],
             body: b"To=%2B52&Body=a+b%26c&MediaUrl=1&MediaUrl=2&odd=%zz".to_vec(),
+            answered: Some(201),
+            at: Instant::now(),
         };
         assert_eq!(caught.field("To").as_deref(), Some("+52"));
         assert_eq!(caught.field("Body").as_deref(), Some("a b&c"));

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt as _, BufWriter};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
@@ -153,6 +153,8 @@ async fn read_request<R: AsyncRead + Unpin>(stream: &mut BufReader<R>) -> io::Re
         target: target.to_owned(),
         headers: Vec::new(),
         body: Vec::new(),
+        answered: None,
+        at: Instant::now(),
     };
     loop {
         let mut line = String::new();

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 pub use act::{Act, Answer, Caught};
 
 use crate::Identity;
-use crate::wait::until_some;
+use crate::wait::{until, until_some};
 
 /// How many requests are kept for the test to look at; older ones are only counted.
 const KEPT: usize = 50_000;
@@ -56,6 +56,11 @@ impl HttpCatcher {
     /// Starts with TLS.
     pub async fn start_tls(identity: &Identity) -> anyhow::Result<Self> {
         Self::serve(TcpListener::bind("127.0.0.1:0").await?, Some(identity.acceptor()?))
+    }
+
+    /// Starts with TLS where the configuration already says that it is.
+    pub async fn start_tls_at(port: u16, identity: &Identity) -> anyhow::Result<Self> {
+        Self::serve(TcpListener::bind(("127.0.0.1", port)).await?, Some(identity.acceptor()?))
     }
 
     fn serve(listener: TcpListener, tls: Option<TlsAcceptor>) -> anyhow::Result<Self> {
@@ -122,6 +127,17 @@ impl HttpCatcher {
         until_some(&what, bound, async || (self.count() >= count as u64).then(|| self.requests())).await
     }
 
+    /// Takes the requests that were kept since the last time; the count goes on.
+    pub fn take(&self) -> Vec<Caught> {
+        self.shared.caught.lock().drain(..).collect()
+    }
+
+    /// Stops serving, and waits until nobody is served any more: what came until now is all.
+    pub async fn stop(&self, bound: Duration) -> anyhow::Result<()> {
+        self.server.abort();
+        until("the provider's connections to end", bound, async || self.open() == 0).await
+    }
+
     /// Forgets the requests so far.
     pub fn forget(&self) {
         self.shared.caught.lock().clear();
@@ -147,7 +163,9 @@ impl Shared {
     }
 
     /// Notes a request; gives its number, from 1, and what to do with it.
-    fn note(&self, caught: Caught) -> (u64, Act) {
+    fn note(&self, mut caught: Caught) -> (u64, Act) {
+        let act = self.script.lock().pop_front().unwrap_or_else(|| self.standing.lock().clone());
+        (caught.answered, caught.at) = (act.status(), Instant::now());
         let mut kept = self.caught.lock();
         if kept.len() == KEPT {
             kept.pop_front();
@@ -155,7 +173,6 @@ impl Shared {
         kept.push_back(caught);
         drop(kept);
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
-        let act = self.script.lock().pop_front().unwrap_or_else(|| self.standing.lock().clone());
         (number, act)
     }
 }

@@ -32,6 +32,8 @@ pub struct Mail {
     pub tls: bool,
     /// Who had logged in.
     pub user: Option<String>,
+    /// Whether the provider said that it took it.
+    pub answered: bool,
 }
 
 impl Mail {
@@ -60,8 +62,10 @@ pub struct SmtpScript {
     pub content: Option<String>,
     /// Says nothing after the last dot, until the other side leaves.
     pub silent_after_content: bool,
-    /// Cuts the connection after the last dot.
+    /// Cuts the connection after the last dot; the mail is gone.
     pub cut_after_content: bool,
+    /// Takes the mail, and cuts the connection before it says so.
+    pub cut_after_taking: bool,
 }
 
 pub(super) struct Shared {
@@ -127,6 +131,11 @@ impl SmtpCatcher {
     /// The mails so far.
     pub fn mails(&self) -> Vec<Mail> {
         self.shared.mails.lock().clone()
+    }
+
+    /// Takes the mails that were kept since the last time.
+    pub fn take(&self) -> Vec<Mail> {
+        std::mem::take(&mut *self.shared.mails.lock())
     }
 
     /// How many connections were opened since the start.

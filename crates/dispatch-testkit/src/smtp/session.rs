@@ -118,6 +118,7 @@ async fn talk<S: Stream>(
                 let number = shared.mails.lock().len() + 1;
                 let answer =
                     script.content.unwrap_or_else(|| format!("250 2.0.0 queued as CATCH{number:06}"));
+                let answered = !script.cut_after_taking;
                 if answer.starts_with('2') {
                     shared.mails.lock().push(Mail {
                         from: session.from.take().unwrap_or_default(),
@@ -125,7 +126,11 @@ async fn talk<S: Stream>(
                         data,
                         tls: session.tls,
                         user: session.user.clone(),
+                        answered,
                     });
+                }
+                if !answered {
+                    return Ok(Next::Quit);
                 }
                 reply(stream, &answer).await?;
             }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 const TICK: Duration = Duration::from_millis(10);
 
 /// CPU time of a process so far, user and system.
-pub(super) fn cpu(pid: u32) -> anyhow::Result<Duration> {
+pub(crate) fn cpu(pid: u32) -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name, in parentheses, may contain anything; what follows it does not.
     let (_, rest) = stat.rsplit_once(')').context("a stat line has a name")?;
@@ -18,7 +18,7 @@ pub(super) fn cpu(pid: u32) -> anyhow::Result<Duration> {
 }
 
 /// A field of `/proc/PID/status` in MiB: `VmRSS` or `VmHWM`.
-pub(super) fn memory(pid: u32, field: &str) -> anyhow::Result<f64> {
+pub(crate) fn memory(pid: u32, field: &str) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|line| line.starts_with(field)).context("the field is there")?;
     let kib: f64 = line.split_whitespace().nth(1).context("the field has a value")?.parse()?;
@@ -26,6 +26,6 @@ pub(super) fn memory(pid: u32, field: &str) -> anyhow::Result<f64> {
 }
 
 /// Microseconds of CPU for each of so many.
-pub(super) fn each(before: Duration, after: Duration, count: usize) -> f64 {
+pub(crate) fn each(before: Duration, after: Duration, count: usize) -> f64 {
     after.saturating_sub(before).as_secs_f64() * 1e6 / count.max(1) as f64
 }
