@@ -46,15 +46,10 @@ impl Signed {
         let plugin = load(host, self.plugin).await;
         let now = Timestamp::from_millis(self.seconds * 1000);
         let context = Context { now, ..context(&self.settings.to_string()) };
-<<<<<<< ours
         plugin
             .receive(&context, &Callback::Http(callback.clone()), &grants(&[(self.secret, SECRET)]))
             .await
             .unwrap()
-=======
-        let callback = Callback::Http(callback.clone());
-        plugin.receive(&context, &callback, &grants(&[(self.secret, SECRET)])).await.unwrap()
->>>>>>> theirs
     }
 
     /// Believed as it is: a receipt of this reference. Not believed with one byte of anything changed.
