@@ -11,7 +11,12 @@ use crate::stage::{LOCATION, Stage, outcomes, route};
 const PATIENTLY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A daemon that sends three mails through the plugin; each is taken.
-async fn takes(stage: &Stage, vendor: &Counterpart, plugin: &str, secret: &str) -> anyhow::Result<Vec<Value>> {
+async fn takes(
+    stage: &Stage,
+    vendor: &Counterpart,
+    plugin: &str,
+    secret: &str,
+) -> anyhow::Result<Vec<Value>> {
     let config = format!(
         r#"
 [backends.mails]

@@ -17,6 +17,7 @@ mod hostile_input;
 mod hostile_plugins;
 mod hostile_providers;
 mod mail_apis;
+mod mail_vendors;
 mod metrics;
 mod operators;
 mod outcomes;

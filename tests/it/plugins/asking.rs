@@ -66,6 +66,7 @@ impl Ground {
             egress: &self.egress,
             clock: &ManualClock::default(),
             grants,
+            attachments: &[],
             timeout: within,
             record_body: 1024,
         };

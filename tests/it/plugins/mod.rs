@@ -9,6 +9,7 @@ mod guests;
 mod isolation;
 mod loading;
 mod signed;
+mod signed_mail;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,19 +1,19 @@
 //! Callbacks of mail providers that the vendors' own libraries sign, or believe, are believed; with one byte changed they
 //! are not.
 
-use dispatch_model::{Body, Callback, Event, Pair, ReceiptState, ReceiveStep};
+use dispatch_model::{Body, Callback, Event, HttpCallback, Pair, ReceiptState, ReceiveStep};
 use dispatch_testkit::Counterparts;
 use serde_json::{Value, json};
 
 use super::*;
 
 /// A callback with these headers, and with the pairs of a JSON object among them.
-fn callback(headers: &Value, body: &str) -> Callback {
+fn callback(headers: &Value, body: &str) -> HttpCallback {
     let pair = |(name, value): (&String, &Value)| Pair {
         name: name.clone(),
         value: value.as_str().expect("text").to_owned(),
     };
-    Callback {
+    HttpCallback {
         method: "POST".to_owned(),
         url: "https://d.example.com/callbacks/mails/t0k3n".to_owned(),
         headers: headers.as_object().expect("headers").iter().map(pair).collect(),
@@ -22,9 +22,17 @@ fn callback(headers: &Value, body: &str) -> Callback {
 }
 
 /// Believed as it is, with these receipts. Not believed with one byte of the body or of a header changed.
-async fn prove(plugin: &Plugin, context: &Context, grants: &Grants, good: &Callback, references: &[&str]) {
+async fn prove(
+    plugin: &Plugin,
+    context: &Context,
+    grants: &Grants,
+    good: &HttpCallback,
+    references: &[&str],
+) {
     let name = plugin.name();
-    let receive = async |callback: &Callback| plugin.receive(context, callback, grants).await.unwrap();
+    let receive = async |callback: &HttpCallback| {
+        plugin.receive(context, &Callback::Http(callback.clone()), grants).await.unwrap()
+    };
     let ReceiveStep::Received(received) = receive(good).await else { panic!("{name} believes nothing") };
     let found: Vec<&str> = received
         .events
@@ -39,7 +47,7 @@ async fn prove(plugin: &Plugin, context: &Context, grants: &Grants, good: &Callb
     for at in 0..body.len() {
         let mut bytes = body.clone();
         bytes[at] ^= 1;
-        let step = receive(&Callback { body: Body::from(bytes), ..good.clone() }).await;
+        let step = receive(&HttpCallback { body: Body::from(bytes), ..good.clone() }).await;
         assert!(matches!(step, ReceiveStep::Refused(_)), "{name}, byte {at}: {step:?}");
     }
     for (at, header) in good.headers.iter().enumerate().filter(|(_, header)| header.name != "content-type") {
@@ -57,7 +65,8 @@ async fn prove(plugin: &Plugin, context: &Context, grants: &Grants, good: &Callb
 async fn what_mail_vendors_sign_is_believed_and_nothing_else() {
     let resend = json!({ "type": "email.delivered", "created_at": "2026-11-22T00:00:00Z", "data": { "email_id": "re-1" } });
     let event = |key: &str| json!({ "event": "delivered", "dispatcher_key": key, "email": "a@b.example" });
-    let bodies = json!({ "resend": resend.to_string(), "sendgrid": json!([event("k-1"), event("k-2")]).to_string() });
+    let bodies =
+        json!({ "resend": resend.to_string(), "sendgrid": json!([event("k-1"), event("k-2")]).to_string() });
     let counterparts = Counterparts::find().unwrap();
     let signed = counterparts.script("sign_mail_callbacks.cjs", &json!({ "bodies": bodies })).await.unwrap();
     let now = Timestamp::from_millis(signed["time"].as_i64().unwrap() * 1000);
