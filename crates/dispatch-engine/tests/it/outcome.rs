@@ -130,8 +130,8 @@ async fn a_plugin_that_asks_without_end_is_stopped() {
     let world = Draft::to(&["a"]).plugin(plugin).start().await;
     let view = world.ends(DeliveryState::DeadLettered).await;
     assert_eq!(view.attempts[0].fault, Some(Fault::Steps { limit: 32 }));
-    assert_eq!(view.attempts[0].exchanges.len(), 8);
-    assert_eq!(world.provider.asked("again"), 8);
+    assert_eq!(view.attempts[0].exchanges.len(), 32);
+    assert_eq!(world.provider.asked("again"), 32);
 }
 
 #[tokio::test(start_paused = true)]
