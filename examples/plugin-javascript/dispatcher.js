@@ -230,9 +230,9 @@ export function plugin({ about, check, request, outcome, ...more }) {
       if (settings === null || typeof settings !== 'object' || Array.isArray(settings)) {
         throw [{ path: '', message: 'settings are a table of names and values' }];
       }
-      const { hosts = [], secrets = [], relay = false, problems = [] } = check(settings);
+      const { hosts = [], secrets = [], relay = false, session = false, problems = [] } = check(settings);
       if (problems.length > 0) throw problems;
-      return { hosts, relay, secrets };
+      return { hosts, relay, session, secrets };
     },
     deliver: (context, message) => stepOf(deliver(contextOf(context), message)),
     onReply: (context, state, reply) =>

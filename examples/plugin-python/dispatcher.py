@@ -316,7 +316,7 @@ class Plugin(Contract):
             hosts = self.check_settings(table)
         except Problems as problems:
             raise Err([t.Problem(path, words) for path, words in problems.args[0]])
-        return t.Asks(hosts, False, list(self.about.get("secrets", {})))
+        return t.Asks(hosts, False, False, list(self.about.get("secrets", {})))
 
     def deliver(self, context, message):
         return _step(self.deliver_message(json.loads(context.settings), context, message))

@@ -199,6 +199,6 @@ fn every_folder_is_run() -> anyhow::Result<()> {
         folders("")?,
         ["any-http-api", "email-relay", "one-number-per-client", "signalwire", "twilio-with-failover"]
     );
-    assert_eq!(folders("http-presets")?, ["clicksend", "kannel", "labsmobile", "smsgate", "sms-masivos"]);
+    assert_eq!(folders("http-presets")?, ["clicksend", "kannel", "labsmobile", "sms-masivos", "smsgate"]);
     Ok(())
 }

@@ -76,7 +76,7 @@ async fn a_full_disk_is_answered_429_and_nothing_is_lost() -> anyhow::Result<()>
     let mut acked = Vec::new();
     let mut refused = None;
     for n in 0..2_000 {
-        let sent = target.send(&dispatch_testkit::sms(LOCATION, n, 4096)).await;
+        let sent = target.send(&dispatch_testkit::sms(LOCATION, n, 1600)).await;
         let answer = sent.with_context(|| daemon.log().text())?;
         match answer.status {
             200 => acked.push(n),
@@ -92,7 +92,7 @@ async fn a_full_disk_is_answered_429_and_nothing_is_lost() -> anyhow::Result<()>
     assert!(!acked.is_empty());
     // It stays at work: whoever comes later is told to come again, too.
     for n in 2_000..2_002 {
-        let sent = target.send(&dispatch_testkit::sms(LOCATION, n, 4096)).await;
+        let sent = target.send(&dispatch_testkit::sms(LOCATION, n, 1600)).await;
         let answer = sent.with_context(|| daemon.log().text())?;
         assert_eq!(answer.status, 429, "{}", answer.text());
     }

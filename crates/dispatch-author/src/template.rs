@@ -185,7 +185,8 @@ mod tests {
                 for name in ["README.md", ".gitignore", "message.json", "settings.json", "cassette.json"] {
                     assert!(find(name).is_some(), "{language:?} {channel:?} lacks {name}");
                 }
-                for (path, text) in &files {
+                // The SDK comes as it is, and speaks of placeholders of its own.
+                for (path, text) in files.iter().filter(|(path, _)| !path.starts_with("sdk")) {
                     assert!(!text.contains("{{name}}") && !text.contains("{{Name}}"), "{}", path.display());
                 }
                 let contract =

@@ -79,6 +79,6 @@ mod tests {
         assert!(
             settings_from_toml("since = 2026-11-22\n").expect_err("a date").contains("write it in quotes")
         );
-        assert!(settings_from_toml("from = +52").is_err());
+        assert!(settings_from_toml("from = +52…").is_err());
     }
 }

@@ -255,7 +255,7 @@ fn http_callback(rng: &mut SmallRng) -> HttpCallback {
         url: format!("https://hooks.example.com/callbacks/x?{}", text(rng)),
         headers: headers
             .iter()
-            .filter_map(|name| {
+            .flat_map(|name| {
                 rng.random_bool(0.5).then(|| Pair { name: (*name).to_owned(), value: text(rng) })
             })
             .collect(),

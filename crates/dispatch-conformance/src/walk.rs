@@ -118,7 +118,7 @@ impl Walk<'_> {
     /// What comes of one answer; the next place, where it asks on.
     async fn answer(&self, place: &Place, answer: &Answer, book: &mut Book) -> Option<Place> {
         let plugin = self.desk.subject.plugin;
-        let path = [place.path.as_slice(), &[answer.name.clone()]].concat();
+        let path = [place.path.as_slice(), std::slice::from_ref(&answer.name)].concat();
         let input = self.input(&path);
         let state = &place.ask.state;
         let call = || plugin.on_reply(&self.context, state, &answer.reply, &self.desk.grants);

@@ -126,11 +126,11 @@ fn it_asks_for_ever() {
             ..ask("https://api.example.com/")
         }))
     };
-    check(Stub { on_reply: Box::new(on), ..Stub::honest() }, "every path ends in an outcome within 8 steps");
+    check(Stub { on_reply: Box::new(on), ..Stub::honest() }, "every path ends in an outcome within 32 steps");
     let same = |_: &[u8], _: &Reply| Ok(Step::Ask(ask("https://api.example.com/again")));
     check(
         Stub { on_reply: Box::new(same), ..Stub::honest() },
-        "every path ends in an outcome within 8 steps",
+        "every path ends in an outcome within 32 steps",
     );
 }
 
@@ -208,7 +208,7 @@ fn a_lookup_without_end() {
         let state = Body::from(vec![b'x'; state.len() + 1]);
         Ok(LookupStep::Ask(Ask { state, ..quiet() }))
     });
-    check(stub, "every callback and lookup ends within 8 steps");
+    check(stub, "every callback and lookup ends within 32 steps");
 }
 
 #[test]

@@ -37,8 +37,7 @@ impl Plugin for Infobip {
             settings::API_KEY,
             "The API key, under Developer Tools > API Keys. Its scopes: sms:message:send, sms:logs:read.",
         )
-        // 25 parts are the most that Infobip makes of a text.
-        .text_max(3825)
+        .text_max(TEXT_MAX)
         .idempotent()
     }
 
@@ -46,6 +45,9 @@ impl Plugin for Infobip {
         settings.check(check);
     }
 }
+
+/// Characters of a text: 25 parts are the most that Infobip makes of one.
+const TEXT_MAX: u32 = 3825;
 
 /// A message under way.
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,6 +96,10 @@ impl DeliverSteps for Infobip {
         }
         if message.body().is_empty() {
             return Err(Refusal::content("empty", "there is no text"));
+        }
+        // The host holds to it as well; the state carries the text, and has a bound.
+        if message.body().chars().count() > TEXT_MAX as usize {
+            return Err(Refusal::content("text-length", "Infobip makes at most 25 parts of a text"));
         }
         let mut item = json!({
             "sender": settings.from,

@@ -30,7 +30,7 @@ async fn inspect_shows_what_it_is_and_what_to_grant() -> anyhow::Result<()> {
         "exports    dispatcher:plugin/delivery@1.0.0",
         "secrets    auth_token (",
         "features   receive, lookup",
-        "asks for   api.twilio.com (with s.toml)",
+        "asks for   api.twilio.com, the secret auth_token (with s.toml)",
         "hosts = [\"api.twilio.com\"]",
         "from = \"+15005550006\"",
         "secrets = { auth_token = { env = \"AUTH_TOKEN\" } }",

@@ -139,8 +139,10 @@ impl Frame {
         } else {
             delivery.protocol_id = fields.octet()?;
             fields.octet()?;
-            (fields.text()?, fields.text()?);
-            (fields.octet()?, fields.octet()?);
+            fields.text()?;
+            fields.text()?;
+            fields.octet()?;
+            fields.octet()?;
             delivery.data_coding = fields.octet()?;
             fields.octet()?;
             let length = fields.octet()?;
