@@ -53,7 +53,6 @@ async fn what_a_guest_breaks_is_told() -> anyhow::Result<()> {
         ("trapper", serde_json::json!({ "in": "deliver", "url": url }), "every call ends by itself"),
         ("trapper", serde_json::json!({ "in": "receive", "url": url }), "every call ends by itself"),
         ("trapper", serde_json::json!({ "in": "on-lookup-reply", "url": url }), "every call ends by itself"),
-        ("spin", serde_json::json!({ "in": "on-reply", "url": url }), "every call is done in time"),
         ("deep", serde_json::json!({ "url": url }), "every call ends by itself"),
         (
             "thief",

@@ -304,14 +304,14 @@ async fn an_attachment_that_does_not_exist_is_refused() {
 }
 
 #[tokio::test]
-async fn a_hundred_steps_end_at_the_eighth() {
+async fn a_hundred_steps_end_at_the_bound() {
     let ground = Ground::new().await;
     for delivers in [true, false] {
         let before = ground.provider.count();
         let settings = json!({ "url": ground.provider.url(), "steps": 100, "delivers": delivers });
         let account = ground.ask(settings, &loopback()).await;
-        assert_eq!(account.end, Err(Fault::Steps { limit: 8 }));
-        assert_eq!((ground.provider.count() - before, account.exchanges.len()), (8, 8));
+        assert_eq!(account.end, Err(Fault::Steps { limit: 32 }));
+        assert_eq!((ground.provider.count() - before, account.exchanges.len()), (32, 32));
         ground.honest().await;
     }
 }
