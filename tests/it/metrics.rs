@@ -62,7 +62,7 @@ async fn the_port_wants_its_token_and_the_socket_belongs_to_its_owner() -> anyho
         ("/v1/status", format!("host: 127.0.0.1:{port}\r\norigin: https://page.example\r\n{token}")),
         ("/v1/status", format!("host: 127.0.0.1:{port}\r\norigin: null\r\n{token}")),
         ("/v1/status", format!("host: 127.0.0.1.rebound.example\r\n{token}")),
-        ("/readyz", format!("host: rebound.example\r\n")),
+        ("/readyz", "host: rebound.example\r\n".to_owned()),
         ("/metrics", format!("host: 127.0.0.1:{port}\r\norigin: http://127.0.0.1:{port}\r\n{token}")),
     ] {
         let mut page = Client::tcp(addr).await?;

@@ -173,7 +173,6 @@ async fn a_thousand_reloads_under_load_leave_nothing_behind() -> anyhow::Result<
     }
     daemon.wait_state(&last, "accepted", SOON).await?;
     let (warm, end) = (warm.expect("it was passed"), Held::by(daemon.pid())?);
-    println!("after {WARM} reloads {warm:?}, after {RELOADS} {end:?}");
     assert!(end.resident_mib <= warm.resident_mib + SPARE_MIB, "memory grows: {warm:?}, then {end:?}");
     assert!(end.files <= warm.files + SPARE, "files stay open: {warm:?}, then {end:?}");
     assert!(end.mappings <= warm.mappings + SPARE, "mappings stay: {warm:?}, then {end:?}");

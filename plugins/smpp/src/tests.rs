@@ -254,7 +254,9 @@ fn receipts() {
     use ReceiptState::{Delivered, Pending, Undelivered};
     let usual = settings(json!({}));
     let whole = "id:0A1b sub:001 dlvrd:001 submit date:2611220000 done date:2611220001 stat:DELIVRD err:000 text:Hola";
-    let table: &[(&str, &[(u16, &[u8])], &str, ReceiptState, Option<&str>)] = &[
+    /// The text, the parameters, and what they say: id, state, code.
+    type Row<'a> = (&'a str, &'a [(u16, &'a [u8])], &'a str, ReceiptState, Option<&'a str>);
+    let table: &[Row<'_>] = &[
         (whole, &[], "0A1b", Delivered, None),
         ("ID:7 STAT:UNDELIV ERR:034 TEXT:id:8 stat:DELIVRD", &[], "7", Undelivered, Some("034")),
         ("id:7 sub:001 dlvrd:000 stat:EXPIRED err:000", &[], "7", Undelivered, Some("EXPIRED")),

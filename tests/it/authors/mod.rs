@@ -69,6 +69,7 @@ impl Workshop {
     }
 
     /// What the tools are told: where they keep what they fetched, and where `dispatcher` is.
+    #[expect(clippy::disallowed_methods, reason = "the tools of this machine are found by its PATH")]
     fn env(&self) -> anyhow::Result<Vec<(String, String)>> {
         let binary = dispatcher_binary()?;
         let beside = binary.parent().context("the binary lies in a folder")?;

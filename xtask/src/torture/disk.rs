@@ -95,8 +95,8 @@ impl Disk {
     }
 
     /// Lets nothing be written to these files any more, or lets it again; whoever has them open is not
-    /// spared. Not by an error of the file system itself, after which ext4 turns read-only: its journal is
-    /// gone a moment before, and a sync in between says that it is done and is not.
+    /// spared. An error of the file system itself, after which ext4 turns read-only, is another case, and an open
+    /// one: see docs/reliability.md.
     pub(super) fn freeze(&self, names: &[&str], frozen: bool) -> anyhow::Result<()> {
         let files = names.iter().map(|name| self.place.join(name));
         quietly(Command::new("chattr").arg(if frozen { "+i" } else { "-i" }).args(files))

@@ -16,13 +16,14 @@ pub(crate) const SETTINGS: &str = r#"{"url":"https://api.example.com/"}"#;
 
 type Checked = Result<Result<Asks, Vec<SettingProblem>>, Fault>;
 type Call<A, B> = Box<dyn Fn(&A) -> Result<B, Fault> + Send + Sync>;
+type Delivering = Box<dyn Fn(&Context, &Message) -> Result<Step, Fault> + Send + Sync>;
 type Reading<B> = Box<dyn Fn(&[u8], &Reply) -> Result<B, Fault> + Send + Sync>;
 
 /// The plugin.
 pub(crate) struct Stub {
     pub(crate) description: Description,
     pub(crate) check: Box<dyn Fn(&str) -> Checked + Send + Sync>,
-    pub(crate) deliver: Box<dyn Fn(&Context, &Message) -> Result<Step, Fault> + Send + Sync>,
+    pub(crate) deliver: Delivering,
     pub(crate) on_reply: Reading<Step>,
     pub(crate) receive: Call<Callback, ReceiveStep>,
     pub(crate) lookup: Call<Context, LookupStep>,

@@ -111,7 +111,7 @@ fn bounds_of_a_short_message() {
     };
     assert!(said(&|_| {}).is_ok());
     refused(said(&|it| it.source = number("123456789012345678901")), "21 bytes of an address");
-    refused(said(&|it| it.destination = number("52\05512")), "not printable ASCII");
+    refused(said(&|it| it.destination = number("52\x005512")), "not printable ASCII");
     refused(said(&|it| it.source = number("Añb")), "not printable ASCII");
     refused(said(&|it| it.service_type = "CMTXXX".to_owned()), "6 bytes of a service type");
     refused(said(&|it| it.validity.truncate(10)), "a validity");

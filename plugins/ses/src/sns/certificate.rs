@@ -133,8 +133,11 @@ fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     (found == tag).then_some((content, rest))
 }
 
+/// A tag and the content it stands before.
+type Element<'a> = (u8, &'a [u8]);
+
 /// An element's tag and content, and what comes after it.
-fn any(der: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+fn any(der: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (length, rest) = rest.split_first()?;
     let (length, rest) = match length {

@@ -147,12 +147,11 @@ fn configuration(file: &Path, said: &Description, asks: &Asks, settings: &Settin
     }
     let mut secrets: Vec<&str> =
         said.secrets.iter().filter(|ask| ask.required).map(|ask| ask.name.as_str()).collect();
-    secrets.extend(
-        asks.secrets
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !said.secrets.iter().any(|ask| ask.name == *name)),
-    );
+    for asked in &asks.secrets {
+        if !secrets.contains(&asked.as_str()) {
+            secrets.push(asked);
+        }
+    }
     if !secrets.is_empty() {
         let each = secrets
             .iter()
