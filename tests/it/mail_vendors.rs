@@ -81,7 +81,7 @@ async fn postmark_takes_what_we_ask() -> anyhow::Result<()> {
     let counterparts = Counterparts::find()?;
     let vendor = counterparts.prism(&stage.home, &counterparts.description("postmark")?).await?;
     for message in takes(&stage, &vendor, "postmark", "server_token").await? {
-        assert!(message["delivery"]["reference"].is_string(), "{message:#}");
+        assert!(message["delivery"]["references"][0].is_string(), "{message:#}");
     }
     Ok(())
 }

@@ -32,7 +32,10 @@ pub(crate) fn cargo() -> Command {
 
 /// Another verb of this program, in a process of its own.
 pub(crate) fn xtask() -> anyhow::Result<Command> {
-    Ok(Command::new(std::env::current_exe().context("finding the running program")?))
+    let running = std::env::current_exe().context("finding the running program")?;
+    // A build that this program started may have put a newer one in its place.
+    let path = running.to_string_lossy();
+    Ok(Command::new(path.strip_suffix(" (deleted)").unwrap_or(&path)))
 }
 
 /// Runs it with the terminal as it is; fails if it does.

@@ -15,7 +15,6 @@
 // Installed beside, under the target folder.
 const smpp = require(require.resolve('smpp', { paths: [process.env.COUNTERPARTS] }));
 
-smpp.encodings.default = smpp.encodings.GSM;
 const [port, systemId, password] = process.argv.slice(2);
 const say = (word, what) => console.log(what === undefined ? word : `${word} ${JSON.stringify(what)}`);
 const throttled = new Set();
