@@ -13,6 +13,9 @@ pub(crate) struct Args {
     /// nothing
     #[arg(long)]
     fast: bool,
+    /// Also build and try plugins in three languages, as their authors' page says: a quarter of an hour and more
+    #[arg(long, conflicts_with = "fast")]
+    authors: bool,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
@@ -36,10 +39,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if !args.fast {
         let real = ["test", "--workspace", "--test", "e2e"];
         report.try_("real counterparts", || {
-            command::run(cargo().args(real).args(&args.filter).args(["--", "--ignored"]))
+            let others = ["--", "--ignored", "--skip", "authors::"];
+            command::run(cargo().args(real).args(&args.filter).args(others))
         });
+        if args.authors {
+            report.try_("authors, by their page", || {
+                command::run(cargo().args(real).args(["authors::", "--", "--ignored"]))
+            });
+        }
     }
-    report.close(args.fast)
+    report.close(args)
 }
 
 /// cargo in the guests' workspace, compiling for this machine.
@@ -73,16 +82,17 @@ impl Report {
         self.parts.push((name, started.elapsed(), error));
     }
 
-    fn close(self, fast: bool) -> anyhow::Result<()> {
+    fn close(self, args: &Args) -> anyhow::Result<()> {
         println!("\nxtask test");
         for (name, took, error) in &self.parts {
             let word = if error.is_none() { "ok" } else { "FAILED" };
             println!("  {word:<7}{name:<22}{:>7.1} s", took.as_secs_f64());
         }
-        if fast {
-            println!(
-                "  left out: tests against aiosmtpd and Prism, and those that build new plugins (--fast)"
-            );
+        if args.fast {
+            println!("  left out: tests against servers and libraries of others (--fast)");
+        }
+        if !args.authors {
+            println!("  left out: plugins in three languages by their authors' page (--authors)");
         }
         let failed = self.parts.into_iter().find_map(|(name, _, error)| Some(error?.context(name)));
         failed.map_or(Ok(()), Err)

@@ -109,7 +109,7 @@ async fn deliver(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo xtask test`"]
+#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo xtask test --authors`"]
 async fn in_rust_a_token_then_the_message() -> anyhow::Result<()> {
     let (workshop, folder) = built("plugin-rust").await?;
     let provider = HttpCatcher::start().await?;
@@ -127,7 +127,7 @@ async fn in_rust_a_token_then_the_message() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-js from npm: run `cargo xtask test`"]
+#[ignore = "needs componentize-js from npm: run `cargo xtask test --authors`"]
 async fn in_javascript() -> anyhow::Result<()> {
     let (workshop, folder) = built("plugin-javascript").await?;
     let provider = HttpCatcher::start().await?;
@@ -142,7 +142,7 @@ async fn in_javascript() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-py from PyPI: run `cargo xtask test`"]
+#[ignore = "needs componentize-py from PyPI: run `cargo xtask test --authors`"]
 async fn in_python() -> anyhow::Result<()> {
     let (workshop, folder) = built("plugin-python").await?;
     let provider = HttpCatcher::start().await?;

@@ -7,7 +7,7 @@ use dispatch_testkit::repository;
 use super::Workshop;
 
 #[test]
-#[ignore = "needs the crate registry: run `cargo xtask test`"]
+#[ignore = "needs the crate registry: run `cargo xtask test --authors`"]
 fn it_can_be_published() -> anyhow::Result<()> {
     let workshop = Workshop::open()?;
     let cargo = |arguments: &[&str]| -> anyhow::Result<String> {
