@@ -18,8 +18,14 @@ const INTERMEDIATE: u8 = 0b0010_0000;
 /// The bit that says that the text begins with a user data header.
 const WITH_HEADER: u8 = 0b0100_0000;
 
+/// Bytes of an address: SMPP 3.4 has 20, and some message centres a name's worth more.
+const ADDRESS_MAX: usize = 64;
+
 impl ReceiveSmpp for Smpp {
     fn receive(context: &Context<Settings>, delivery: &SmppDelivery) -> Result<Vec<Event>, Reason> {
+        if [&delivery.source, &delivery.destination].iter().any(|place| place.address.len() > ADDRESS_MAX) {
+            return Err(Reason::new("address", "an address longer than SMPP has"));
+        }
         match delivery.esm_class & KIND {
             // Some leave the class out of a receipt. Its text proves nothing, since anybody can write one that reads like
             // it; the parameter is the message centre's.

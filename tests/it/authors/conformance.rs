@@ -30,6 +30,7 @@ fn broken(report: &Value) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: run `cargo xtask test --authors`"]
 async fn every_bundled_plugin_keeps_the_contract() -> anyhow::Result<()> {
     let mut examined = 0;
     for entry in std::fs::read_dir(dist())? {
@@ -47,6 +48,7 @@ async fn every_bundled_plugin_keeps_the_contract() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: run `cargo xtask test --authors`"]
 async fn what_a_guest_breaks_is_told() -> anyhow::Result<()> {
     let url = "https://api.example.com/";
     for (guest, settings, promise) in [
