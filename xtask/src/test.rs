@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     report.try_("host and end to end", || command::run(cargo().args(host).args(&args.filter)));
     report.try_("torture, shortly", || command::run(xtask()?.args(["torture", "--short"])));
     if !args.fast {
-        let real = ["test", "--workspace", "--test", "e2e"];
+        let real = ["test", "--workspace", "--test", "e2e", "--test", "counterpart"];
         report.try_("real counterparts", || {
             let others = ["--", "--ignored", "--skip", "authors::"];
             command::run(cargo().args(real).args(&args.filter).args(others))
