@@ -157,6 +157,8 @@ async fn a_thousand_reloads_under_load_leave_nothing_behind() -> anyhow::Result<
     // What an allocator and a database's caches may still take; a plugin held by mistake is 0.5 MiB each time.
     const SPARE_MIB: u64 = 48;
     const SPARE: usize = 64;
+    // Threads for blocking work come with load and go when idle; one left by each reload would be 800.
+    const SPARE_THREADS: u64 = 32;
     let (stage, daemon) = started().await?;
     stage.sms.always(Act::Slow(Duration::from_millis(50), Answer::json(200, &json!({}))));
     let (mut warm, mut last) = (None, String::new());
@@ -176,7 +178,7 @@ async fn a_thousand_reloads_under_load_leave_nothing_behind() -> anyhow::Result<
     assert!(end.resident_mib <= warm.resident_mib + SPARE_MIB, "memory grows: {warm:?}, then {end:?}");
     assert!(end.files <= warm.files + SPARE, "files stay open: {warm:?}, then {end:?}");
     assert!(end.mappings <= warm.mappings + SPARE, "mappings stay: {warm:?}, then {end:?}");
-    assert_eq!(end.threads, warm.threads, "threads stay");
+    assert!(end.threads <= warm.threads + SPARE_THREADS, "threads stay: {warm:?}, then {end:?}");
     let kept = std::fs::read_dir(stage.home.file("data/cache"))?.count();
     assert!(kept <= 64, "{kept} artefacts are kept");
 
