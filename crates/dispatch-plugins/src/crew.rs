@@ -51,33 +51,44 @@ pub(crate) struct Crew {
 /// What threads and lanes share.
 struct Board {
     state: Mutex<State>,
-    /// Woken for short calls, and for those that may be long.
-    brisk: Condvar,
-    slow: Condvar,
+    /// Where each thread sleeps.
+    beds: Vec<Condvar>,
 }
 
 struct State {
     rota: Rota<Entry>,
-    /// Threads asleep, by pace: with none, nobody need be woken, and a wakeup is a system call.
-    idle: [usize; 2],
+    /// Threads asleep, by pace. The last that fell asleep is woken first: what it needs is still in its core's cache.
+    idle: [Vec<usize>; 2],
     closed: bool,
+}
+
+impl State {
+    /// Who is to be woken for what can be taken now, at most one of each pace. Nobody is woken in vain: a wakeup is a
+    /// system call, and a thread that finds nothing costs two changes of thread.
+    fn wanted(&mut self) -> [Option<usize>; 2] {
+        [Pace::Brisk, Pace::Slow].map(|pace| match self.rota.waits(pace) {
+            true => self.idle[pace as usize].pop(),
+            false => None,
+        })
+    }
 }
 
 impl Crew {
     /// Starts the threads: `threads` is how many calls may compute at once.
     pub(crate) fn start(threads: usize, stack: usize) -> Result<Self, HostError> {
         let threads = threads.max(1);
-        let state = State { rota: Rota::new(threads), idle: [0; 2], closed: false };
-        let board = Arc::new(Board { state: Mutex::new(state), brisk: Condvar::new(), slow: Condvar::new() });
+        let state = State { rota: Rota::new(threads), idle: Default::default(), closed: false };
         let brisk = (0..threads * BRISK_PER_THREAD).map(|number| (Pace::Brisk, format!("guest-{number}")));
         let slow = (0..threads.div_ceil(2)).map(|number| (Pace::Slow, format!("guest-slow-{number}")));
-        let crew = Self { board };
-        for (pace, name) in brisk.chain(slow) {
+        let names: Vec<_> = brisk.chain(slow).collect();
+        let beds = names.iter().map(|_| Condvar::new()).collect();
+        let crew = Self { board: Arc::new(Board { state: Mutex::new(state), beds }) };
+        for (bed, (pace, name)) in names.into_iter().enumerate() {
             let board = Arc::clone(&crew.board);
             std::thread::Builder::new()
                 .name(name)
                 .stack_size(stack + STACK_SPARE)
-                .spawn(move || board.serve(pace))
+                .spawn(move || board.serve(pace, bed))
                 .map_err(HostError::Thread)?;
         }
         Ok(crew)
@@ -97,8 +108,9 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.board.state.lock().closed = true;
-        self.board.brisk.notify_all();
-        self.board.slow.notify_all();
+        for bed in &self.board.beds {
+            bed.notify_one();
+        }
     }
 }
 
@@ -175,48 +187,53 @@ impl Board {
     }
 
     /// Wakes a thread for what can be taken now.
-    fn wake(&self, state: MutexGuard<'_, State>) {
-        let brisk = state.rota.waits(Pace::Brisk) && state.idle[Pace::Brisk as usize] > 0;
-        let slow = state.rota.waits(Pace::Slow) && state.idle[Pace::Slow as usize] > 0;
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let wanted = state.wanted();
         drop(state);
-        if brisk {
-            self.brisk.notify_one();
-        }
-        if slow {
-            self.slow.notify_one();
+        for bed in wanted.into_iter().flatten() {
+            self.beds[bed].notify_one();
         }
     }
 
-    fn serve(self: &Arc<Self>, pace: Pace) {
-        while let Some((turn, job)) = self.next(pace) {
+    fn serve(self: &Arc<Self>, pace: Pace, bed: usize) {
+        let mut state = self.state.lock();
+        while let Some((turn, job)) = self.next(state, pace, bed) {
             let turn = Arc::new(turn);
             // A panic of the host must not cost a thread: with the last of them deliveries would stop.
             if std::panic::catch_unwind(AssertUnwindSafe(|| job(&turn))).is_err() {
                 tracing::error!("plugin.call.panicked");
             }
-            let mut state = self.state.lock();
+            state = self.state.lock();
             state.rota.ended(turn.lane, pace, turn.long.load(Ordering::Relaxed));
-            self.wake(state);
         }
     }
 
-    fn next(self: &Arc<Self>, pace: Pace) -> Option<(Turn, Job)> {
-        let ready = match pace {
-            Pace::Brisk => &self.brisk,
-            Pace::Slow => &self.slow,
-        };
-        let mut state = self.state.lock();
+    /// What this thread does next, asleep until there is something; none at the end.
+    fn next(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        pace: Pace,
+        bed: usize,
+    ) -> Option<(Turn, Job)> {
         loop {
-            if let Some((lane, (plugin, job))) = state.rota.take(pace) {
+            // Taken before others are woken for the rest: what it takes itself, nobody is woken for.
+            let taken = state.rota.take(pace);
+            if let Some((lane, (plugin, job))) = taken {
+                self.wake(state);
                 let board = Arc::clone(self);
                 return Some((Turn { board, lane, plugin, pace, long: AtomicBool::new(false) }, job));
             }
             if state.closed {
                 return None;
             }
-            state.idle[pace as usize] += 1;
-            ready.wait(&mut state);
-            state.idle[pace as usize] -= 1;
+            // The call that ended may have set its lane free for threads of the other pace.
+            for other in state.wanted().into_iter().flatten() {
+                self.beds[other].notify_one();
+            }
+            state.idle[pace as usize].push(bed);
+            while !state.closed && state.idle[pace as usize].contains(&bed) {
+                self.beds[bed].wait(&mut state);
+            }
         }
     }
 }

@@ -31,6 +31,9 @@ impl<'a> Parts<'a> {
         let encoding = encoding(text);
         let units: usize = text.chars().map(|character| units(encoding, character)).sum();
         let (single, part) = room(encoding);
+        // Most texts are of clusters of one character, and need no tables to be cut.
+        let plain = text.bytes().all(|byte| byte.is_ascii() && byte != b'\r');
+        let first_part = if plain { first_part_of_plain } else { first_part };
         let mut cut = Self { encoding, units, parts: Vec::new(), left: text };
         if units <= single {
             cut.parts.push(std::mem::take(&mut cut.left));
@@ -48,6 +51,16 @@ impl<'a> Parts<'a> {
     pub fn count(&self) -> usize {
         self.parts.len() + usize::from(!self.left.is_empty())
     }
+}
+
+/// [`first_part`] of a text in which each character is one byte and a cluster of its own.
+fn first_part_of_plain(text: &str, encoding: TextEncoding, room: usize) -> usize {
+    let mut used = 0;
+    let over = text.bytes().position(|byte| {
+        used += units(encoding, char::from(byte));
+        used > room
+    });
+    over.unwrap_or(text.len())
 }
 
 /// How many bytes of a text go into its first part of so many units.
@@ -111,6 +124,17 @@ mod tests {
         check(&format!("e{}", "\u{301}".repeat(99)), Ucs2, &[67, 33]);
         check(&format!("ab{}", "e".to_owned() + &"\u{301}".repeat(99)), Ucs2, &[2, 67, 33]);
         check(&format!("á{}\r\n{}", "x".repeat(65), "y".repeat(10)), Ucs2, &[67, 11]);
+    }
+
+    #[test]
+    fn plain_text_is_cut_as_any_other() {
+        let text = "Hello {you}, it is ^12^ o'clock\n[again]".repeat(9);
+        for encoding in [TextEncoding::Gsm7, TextEncoding::Ucs2] {
+            for room in 1..text.len() {
+                let plain = first_part_of_plain(&text, encoding, room);
+                assert_eq!(plain, first_part(&text, encoding, room), "{room} units of {encoding}");
+            }
+        }
     }
 
     #[test]

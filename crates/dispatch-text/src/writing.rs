@@ -43,7 +43,9 @@ pub fn write(
             body = done.text;
         }
     }
-    let Some(problem) = problem(&writing.text, policy, chars_max) else { return Ok(writing) };
+    let Some(problem) = problem(&writing.text, &writing.written, policy, chars_max) else {
+        return Ok(writing);
+    };
     if policy.too_long == TooLong::Reject {
         return Err(problem);
     }
@@ -64,15 +66,15 @@ fn told(text: &str) -> WrittenText {
     }
 }
 
-fn problem(text: &str, policy: &TextPolicy, chars_max: Option<u32>) -> Option<Reason> {
-    let parts = Parts::of(text);
+fn problem(text: &str, written: &WrittenText, policy: &TextPolicy, chars_max: Option<u32>) -> Option<Reason> {
     let most = (policy.parts_max as usize).min(PARTS_MAX);
-    if parts.count() > most {
-        let count = match parts.left {
-            "" => parts.count().to_string(),
+    let count = written.parts as usize;
+    if count > most {
+        let count = match count {
+            0..=PARTS_MAX => count.to_string(),
             _ => format!("more than {PARTS_MAX}"),
         };
-        let words = format!("the text has {count} parts in {} and the route allows {most}", parts.encoding);
+        let words = format!("the text has {count} parts in {} and the route allows {most}", written.encoding);
         return Some(Reason::new("parts", words));
     }
     let most = chars_max? as usize;
@@ -96,7 +98,10 @@ fn shortened(
     let ends: Vec<usize> = searched.grapheme_indices(true).map(|(at, _)| at).collect();
     let beginning = |end: usize| with_links(&format!("{}{CUT}", text[..end].trim_end()), links);
     // More text never makes fewer parts, so the longest is found by halving.
-    let fits = ends.partition_point(|end| problem(&beginning(*end), policy, chars_max).is_none());
+    let fits = ends.partition_point(|end| {
+        let text = beginning(*end);
+        problem(&text, &told(&text), policy, chars_max).is_none()
+    });
     let end = *ends.get(fits.checked_sub(1)?)?;
     let cut = u32::try_from(text[end..].chars().count()).unwrap_or(u32::MAX);
     Some((beginning(end), cut))
