@@ -1,6 +1,6 @@
 //! Settings as people write them for real providers: the request they make, and what answers become.
 
-use dispatcher_plugin::testing::{context, email, link, response, sms};
+use dispatcher_plugin::testing::{self, context, email, link, response, sms};
 use dispatcher_plugin::{Credential, Pair, check};
 use serde_json::{Value, json};
 
@@ -56,23 +56,8 @@ fn labsmobile_requests() {
 }
 
 #[test]
-fn labsmobile_answers() {
-    let table = [
-        (200, r#"{"code":"0","message":"ok","subid":"abc"}"#, "accepted abc"),
-        (200, r#"{"code":0,"subid":"abc"}"#, "accepted abc"),
-        (200, r#"{"code":"35","message":"no credit"}"#, "rejected-account 35"),
-        (200, r#"{"code":"27","message":"bad number"}"#, "rejected-recipient 27"),
-        (200, r#"{"code":"99","message":"?"}"#, "rejected-content 99"),
-        (200, "<html>", "unknown unreadable"),
-        (401, r#"{"code":"401"}"#, "rejected-account 401"),
-        (429, "", "throttled 429"),
-        (503, "", "deferred 503"),
-        (502, "", "unknown 502"),
-        (500, r#"{"code":"30","message":"internal"}"#, "deferred 30"),
-    ];
-    for (status, body, expected) in table {
-        assert_eq!(outcome(&labsmobile(), status, body), expected, "{status} {body}");
-    }
+fn answers_become_what_they_are() {
+    testing::answers::<Http>(include_str!("../testdata/answers.json"));
 }
 
 /// Kannel: GET, everything in the URL, a plain text in answer.

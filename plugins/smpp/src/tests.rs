@@ -1,6 +1,6 @@
 //! A message in, short messages out; an answer in, an outcome out.
 
-use dispatcher_plugin::testing::{context, sms};
+use dispatcher_plugin::testing::{self, context, sms};
 use dispatcher_plugin::{
     Action, Event, Failure, FailureKind, ReceiptState, ReceiveSmpp as _, ShortMessage, SmppAddress,
     SmppDelivery, SmppTlv,
@@ -162,45 +162,8 @@ fn what_cannot_go_is_refused_before_anything_leaves() {
 }
 
 #[test]
-fn statuses_and_outcomes() {
-    let table: &[(SmppStage, u32, &str, &str, Option<u64>)] = &[
-        (SmppStage::Submit, 0x01, "rejected-content", "0x1", None),
-        (SmppStage::Submit, 0x08, "deferred", "0x8", Some(30_000)),
-        (SmppStage::Submit, 0x0a, "rejected-sender", "0xa", None),
-        (SmppStage::Submit, 0x0b, "rejected-recipient", "0xb", None),
-        (SmppStage::Submit, 0x04, "deferred", "0x4", None),
-        (SmppStage::Submit, 0x0e, "rejected-account", "0xe", None),
-        (SmppStage::Submit, 0x14, "throttled", "0x14", Some(180_000)),
-        (SmppStage::Submit, 0x43, "rejected-account", "0x43", None),
-        (SmppStage::Submit, 0x45, "deferred", "0x45", None),
-        (SmppStage::Submit, 0x58, "throttled", "0x58", Some(5_000)),
-        (SmppStage::Submit, 0x61, "deferred", "0x61", None),
-        (SmppStage::Submit, 0x64, "deferred", "0x64", None),
-        (SmppStage::Submit, 0x65, "rejected-content", "0x65", None),
-        (SmppStage::Submit, 0xc2, "rejected-account", "0xc2", None),
-        (SmppStage::Submit, 0xfe, "deferred", "0xfe", None),
-        (SmppStage::Submit, 0x104, "rejected-content", "0x104", None),
-        (SmppStage::Submit, 0x4_0404, "deferred", "0x40404", None),
-        (SmppStage::Submit, 0x401, "rejected-sender", "0x401", None),
-        (SmppStage::Bind, 0x0d, "rejected-account", "0xd", None),
-        (SmppStage::Bind, 0x0e, "rejected-account", "0xe", None),
-        (SmppStage::Bind, 0x0f, "rejected-account", "0xf", None),
-        (SmppStage::Bind, 0x05, "rejected-account", "0x5", None),
-        (SmppStage::Bind, 0x08, "deferred", "0x8", Some(30_000)),
-        (SmppStage::Bind, 0x58, "deferred", "0x58", Some(30_000)),
-    ];
-    let context = settings(json!({ "outcomes": { "0x401": "rejected-sender" } }));
-    for (stage, status, kind, code, wait) in table {
-        let refusal = run(&context, "Hola", vec![answer(*stage, *status, "")]).1.unwrap_err();
-        let asked = match &refusal {
-            Refusal::Deferred { retry_after_ms, .. } | Refusal::Throttled { retry_after_ms, .. } => {
-                *retry_after_ms
-            }
-            _ => None,
-        };
-        let got = (refusal.kind(), refusal.reason().code.as_str(), asked);
-        assert_eq!(got, (*kind, *code, *wait), "{stage:?} {status:#x}");
-    }
+fn answers_become_what_they_are() {
+    testing::answers_of_steps::<Smpp>(include_str!("../testdata/answers.json"));
 }
 
 #[test]

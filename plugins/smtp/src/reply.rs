@@ -72,56 +72,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_and_outcomes() {
-        use MailStage::*;
-        let table: &[(MailStage, u16, &str, &str, &str)] = &[
-            (Greeting, 421, "4.3.2", "try later", "deferred"),
-            (Greeting, 554, "", "no service for you", "rejected-account"),
-            (Hello, 550, "", "bad name", "rejected-account"),
-            (StartTls, 454, "4.7.0", "TLS not available", "deferred"),
-            (Auth, 535, "5.7.8", "bad credentials", "rejected-account"),
-            (Auth, 534, "", "application password", "rejected-account"),
-            (Auth, 454, "4.7.0", "temporary failure", "deferred"),
-            (Sender, 530, "5.7.0", "authentication required", "rejected-account"),
-            (Sender, 550, "5.7.1", "not yours", "rejected-sender"),
-            (Sender, 553, "5.1.8", "no such sender", "rejected-sender"),
-            (Sender, 552, "5.3.4", "too large", "rejected-content"),
-            (Sender, 452, "4.3.1", "disk full", "deferred"),
-            (Recipient, 550, "5.1.1", "no such user", "rejected-recipient"),
-            (Recipient, 550, "", "5.1.1 in the text only", "rejected-recipient"),
-            (Recipient, 550, "5.2.1", "disabled", "rejected-recipient"),
-            (Recipient, 552, "5.2.2", "full", "rejected-content"),
-            (Recipient, 554, "5.7.1", "relay access denied", "rejected-sender"),
-            (Recipient, 450, "4.2.0", "greylisted", "deferred"),
-            (Recipient, 421, "4.7.0", "too many connections", "deferred"),
-            (
-                Content,
-                550,
-                "5.7.60",
-                "client does not have permissions to send as this sender",
-                "rejected-sender",
-            ),
-            (Content, 550, "5.7.1", "policy", "rejected-sender"),
-            (Content, 554, "5.7.1", "spam", "rejected-content"),
-            (Content, 554, "", "Message rejected: Email address is not verified.", "rejected-sender"),
-            (Content, 554, "5.6.0", "bad MIME", "rejected-content"),
-            (Content, 550, "5.1.1", "no such user", "rejected-recipient"),
-            (Content, 451, "4.7.1", "later", "deferred"),
-            (Content, 454, "", "Throttling failure: Maximum sending rate exceeded", "throttled"),
-            (Data, 503, "5.5.1", "bad sequence", "rejected-content"),
-        ];
-        for (stage, code, enhanced, text, kind) in table {
-            let enhanced = (!enhanced.is_empty()).then(|| (*enhanced).to_owned());
-            let reply = SmtpReply { code: *code, enhanced, text: (*text).into() };
-            let refusal = refusal(*stage, &reply);
-            assert_eq!(refusal.kind(), *kind, "{stage:?} {code} {text}");
-            assert!(refusal.reason().code.starts_with(&code.to_string()));
-        }
-        let reply = SmtpReply { code: 550, enhanced: None, text: "5.1.1 gone".into() };
-        assert_eq!(refusal(Recipient, &reply).reason().code, "550 5.1.1");
-    }
-
-    #[test]
     fn references() {
         let table = [
             ("2.0.0 Ok: queued as 4XkY2z1", Some("4XkY2z1")),

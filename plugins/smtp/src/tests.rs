@@ -1,6 +1,6 @@
 //! A message in, a mail out, read by a parser that others wrote; a reply in, an outcome out.
 
-use dispatcher_plugin::testing::{context, email, file, link};
+use dispatcher_plugin::testing::{self, context, email, file, link};
 use dispatcher_plugin::{
     Action, Encoding, Failure, FailureKind, MailReply, Piece, Reason, RecipientReply, SmtpReply,
 };
@@ -58,6 +58,11 @@ fn a_mail_is_text_and_html() {
     assert_eq!(parsed.body_text(0).expect("a text").trim(), "Hola tú");
     assert_eq!(parsed.body_html(0).expect("an HTML").trim(), "<p>Hola <b>tú</b></p>");
     assert_eq!(parsed.attachment_count(), 0);
+}
+
+#[test]
+fn answers_become_what_they_are() {
+    testing::answers_of_steps::<Smtp>(include_str!("../testdata/answers.json"));
 }
 
 #[test]

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use dispatch_model::{
-    Attachment, Body, Content, EmailContent, FailureKind, HttpResponse, Message, Outcome, Pair, Reply, Step,
+    Attachment, Body, Content, EmailContent, FailureKind, HttpResponse, MailReply, MailStage, Message,
+    Outcome, Pair, RecipientReply, Reply, SmppReply, SmppStage, SmtpReply, Step,
 };
 use dispatch_plugins::Plugin;
 use serde::Deserialize;
@@ -33,6 +34,8 @@ struct Answer {
     headers: BTreeMap<String, String>,
     json: Option<Value>,
     body: Option<String>,
+    mail: Option<RelayAnswer>,
+    smpp: Option<CentreAnswer>,
     failed: Option<FailureKind>,
     #[serde(default)]
     may_have_left: bool,
@@ -43,6 +46,76 @@ struct Answer {
     code: Option<String>,
     words: Option<String>,
     retry_after_ms: Option<u64>,
+}
+
+/// What a relay says.
+#[derive(Debug, Clone, Deserialize)]
+struct RelayAnswer {
+    stage: MailStage,
+    code: u16,
+    enhanced: Option<String>,
+    text: String,
+    #[serde(default)]
+    recipients: Vec<RecipientAnswer>,
+}
+
+/// What a relay says of a recipient.
+#[derive(Debug, Clone, Deserialize)]
+struct RecipientAnswer {
+    address: String,
+    code: u16,
+    enhanced: Option<String>,
+    text: String,
+}
+
+/// What a message centre says.
+#[derive(Debug, Clone, Deserialize)]
+struct CentreAnswer {
+    stage: SmppStage,
+    status: u32,
+    message_id: Option<String>,
+}
+
+/// What bundled plugins have to tell apart.
+const OUTCOMES: [&str; 8] = [
+    "accepted",
+    "deferred",
+    "throttled",
+    "rejected-recipient",
+    "rejected-content",
+    "rejected-sender",
+    "rejected-account",
+    "unknown",
+];
+
+#[test]
+fn every_bundled_plugin_has_a_table_of_all_that_can_become_of_a_message() {
+    let tables = tables();
+    // The dry run asks nobody.
+    for name in bundled().iter().filter(|name| *name != "log") {
+        let Some((_, groups)) = tables.iter().find(|(table, _)| table == name) else {
+            panic!("{name} has no testdata/answers.json")
+        };
+        let answers = || groups.iter().flat_map(|group| &group.answers);
+        for outcome in OUTCOMES {
+            assert!(answers().any(|answer| answer.becomes == outcome), "{name}: nothing becomes {outcome}");
+        }
+        for group in groups {
+            let http = group.answers.iter().any(|answer| answer.status.is_some());
+            let inside = group.answers.iter().any(Answer::is_error_inside_of_a_success);
+            assert!(!http || inside, "{name}: no success with an error inside, for {}", group.settings);
+        }
+    }
+}
+
+/// The names of the plugins that the binary has inside.
+fn bundled() -> Vec<String> {
+    let dist = dispatch_testkit::repository().join("plugins/dist");
+    let files = std::fs::read_dir(dist).unwrap().flatten();
+    let names = files.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".wasm")?.to_owned()));
+    let names: Vec<String> = names.collect();
+    assert!(names.len() > 10, "{names:?}");
+    names
 }
 
 #[tokio::test]
@@ -113,7 +186,23 @@ async fn judge(plugin: &Plugin, settings: &str, message: &Message, reply: Reply)
 }
 
 impl Answer {
+    fn is_error_inside_of_a_success(&self) -> bool {
+        let said = self.json.as_ref().and_then(Value::as_object).is_some_and(|said| !said.is_empty());
+        said && self.status.is_some_and(|status| (200..300).contains(&status)) && self.becomes != "accepted"
+    }
+
     fn reply(&self) -> Reply {
+        if let Some(said) = self.mail.clone() {
+            let recipients = said.recipients.into_iter().map(|one| RecipientReply {
+                address: one.address,
+                reply: SmtpReply { code: one.code, enhanced: one.enhanced, text: one.text },
+            });
+            let reply = SmtpReply { code: said.code, enhanced: said.enhanced, text: said.text };
+            return Reply::Mail(MailReply { stage: said.stage, reply, recipients: recipients.collect() });
+        }
+        if let Some(CentreAnswer { stage, status, message_id }) = self.smpp.clone() {
+            return Reply::Smpp(SmppReply { stage, status, message_id, tlvs: Vec::new() });
+        }
         let Some(status) = self.status else {
             let kind = self.failed.unwrap_or_else(|| panic!("{}: no status, and no failure", self.about));
             return Reply::Failed { kind, detail: self.about.clone(), may_have_left: self.may_have_left };

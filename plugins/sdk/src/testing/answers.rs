@@ -19,17 +19,24 @@
 //! }]
 //! ```
 //!
+//! What is no HTTP answers in its own terms: a relay with
+//! `"mail": { "stage": "content", "code": 250, "enhanced": "2.0.0", "text": "queued as 1", "recipients": [] }`, a message
+//! centre with `"smpp": { "stage": "submit", "status": 88, "message_id": "1" }`.
+//!
 //! An answer's body is `json`, or `body` as it is; without either it is empty. It comes at
 //! [`NOW_MS`](super::NOW_MS), from which dates are measured. What must come of it: `becomes` is `accepted` or a word of [`Refusal::kind`]; `reference`
 //! (several with a space between), and `code`
 //! and `retry_after_ms` of a refusal, are held against the outcome even where they are left out; `state`, `parts` and
 //! `words` (a part of the message for a person) only where they are given.
 
+mod spoken;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::spoken::{CentreAnswer, RelayAnswer};
 use super::{context, email, response, sms};
 use crate::{
     Acceptance, Context, Deliver, DeliverSteps, Failure, FailureKind, Message, Outcome, Pair, Plugin,
@@ -63,6 +70,8 @@ struct Answer {
     headers: BTreeMap<String, String>,
     json: Option<Value>,
     body: Option<String>,
+    mail: Option<RelayAnswer>,
+    smpp: Option<CentreAnswer>,
     failed: Option<String>,
     #[serde(default)]
     may_have_left: bool,
@@ -118,7 +127,9 @@ fn run<P: Plugin>(table: &str, judge: impl Fn(&Context<P::Settings>, &Message, R
             let outcome = judge(&context, &message, answer.reply());
             wrong.extend(answer.differences(&outcome));
         }
-        let lacking = KINDS.iter().filter(|(_, is)| !group.answers.iter().any(is));
+        let spoken = group.answers.iter().any(|one| one.mail.is_some() || one.smpp.is_some());
+        let kinds = if spoken { SPOKEN } else { KINDS };
+        let lacking = kinds.iter().filter(|(_, is)| !group.answers.iter().any(is));
         wrong.extend(lacking.map(|(kind, _)| format!("no answer of the table is {kind}")));
     }
     assert!(!groups.is_empty() && wrong.is_empty(), "the answers' table:\n{}", wrong.join("\n"));
@@ -126,7 +137,21 @@ fn run<P: Plugin>(table: &str, judge: impl Fn(&Context<P::Settings>, &Message, R
 
 type Is = fn(&Answer) -> bool;
 
-/// What every group must have an answer of: providers and what stands before them send all of it.
+/// What every group of a relay's or a message centre's answers must have one of.
+const SPOKEN: &[(&str, Is)] = &[
+    ("an acceptance", |one| one.becomes == "accepted"),
+    ("a throttling", |one| one.becomes == "throttled"),
+    ("a refusal for now", |one| one.failed.is_none() && one.becomes == "deferred"),
+    ("a refusal before it was asked to take the message", |one| {
+        one.smpp.as_ref().is_some_and(|said| said.stage == "bind")
+            || one.mail.as_ref().is_some_and(|said| said.stage == "auth")
+    }),
+    ("a refusal for good", |one| one.failed.is_none() && one.becomes.starts_with("rejected-")),
+    ("an answer that never came", |one| one.failed.is_some() && one.may_have_left),
+    ("a connection that broke before it left", |one| one.failed.is_some() && !one.may_have_left),
+];
+
+/// What every group of HTTP answers must have one of: providers and what stands before them send all of it.
 const KINDS: &[(&str, Is)] = &[
     ("an acceptance", |one| one.becomes == "accepted"),
     ("a 429 with seconds", |one| {
@@ -173,6 +198,12 @@ impl Answer {
     }
 
     fn reply(&self) -> Reply {
+        if let Some(said) = &self.mail {
+            return said.reply(&self.about);
+        }
+        if let Some(said) = &self.smpp {
+            return said.reply(&self.about);
+        }
         match (self.status, &self.failed) {
             (Some(status), None) => {
                 let mut headers: Vec<Pair> = self
