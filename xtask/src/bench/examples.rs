@@ -29,6 +29,18 @@ pub(super) fn plugins() -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// What each bundled plugin takes for a message: SMS, and email without attachments.
+pub(super) fn costs(scale: usize) -> anyhow::Result<Vec<Row>> {
+    let calls = (5_000 / scale).to_string();
+    example("plugin_costs", &["plugins/dist", &calls], "both calls", "< 150 us each")
+}
+
+/// What 20 MiB of attachments cost the guest and the host.
+pub(super) fn attachments(scale: usize) -> anyhow::Result<Vec<Row>> {
+    let calls = (2_000 / scale).to_string();
+    example("attachment_costs", &["plugins/dist", &calls], "20 MiB attached", "the same; one buffer each")
+}
+
 /// One plan among 10 locations and among 100 000.
 pub(super) fn routing() -> anyhow::Result<Vec<Row>> {
     example("route", &[], "routing", "flat")

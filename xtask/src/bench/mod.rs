@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Print JSON, one object
     #[arg(long)]
     json: bool,
-    /// Only this measurement: yardsticks, accept, whole-way, waiting, backlog, start, plugins, routing
+    /// Only this measurement: yardsticks, accept, whole-way, waiting, backlog, start, plugins, costs, attachments, routing
     #[arg(long)]
     only: Option<String>,
     /// A tenth of the messages: to see that it works
@@ -83,6 +83,12 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     }
     if wanted("plugins") {
         rows.extend(examples::plugins().context("plugins")?);
+    }
+    if wanted("costs") {
+        rows.extend(examples::costs(scale).context("costs")?);
+    }
+    if wanted("attachments") {
+        rows.extend(examples::attachments(scale).context("attachments")?);
     }
     if wanted("routing") {
         rows.extend(examples::routing().context("routing")?);
