@@ -142,10 +142,11 @@ export const received = (events, { status = 200, contentType, body = '' } = {}) 
   val: { answer: { status, contentType, body: encoder.encode(body) }, events },
 });
 /** What became of a message: pending, delivered, undelivered, bounced or complained. */
-export const receipt = (reference, state, { code, message, atMs, recipient } = {}) => ({
+export const receipt = (reference, state, { code, message, atMs, recipient, key } = {}) => ({
   tag: 'receipt',
   val: {
     reference: cut(reference, 256),
+    key,
     recipient,
     state,
     reason: code === undefined ? undefined : reason(code, message ?? ''),
@@ -160,6 +161,8 @@ export const refused = (code, message) => ({ tag: 'refused', val: reason(code, m
 export const found = (outcome) => ({ tag: 'found', val: outcome });
 /** The provider does not have it, for certain. */
 export const absent = () => ({ tag: 'absent' });
+/** Its list may not show it yet: it is asked again after so many milliseconds. */
+export const notYet = (waitMs) => ({ tag: 'not-yet', val: BigInt(waitMs) });
 /** The provider cannot tell. */
 export const cannotTell = (code, message) => ({ tag: 'cannot-tell', val: reason(code, message) });
 
@@ -200,7 +203,7 @@ const reasonOf = (outcome) => outcome.val.reason ?? outcome.val;
  * On top, where the provider can:
  * - `receive(context, callback)`, `onReceiveReply(context, state, response)`: `received`, `refused` or `prepare`
  * - `lookup(context, message, attemptedAtMs)`, `onLookupReply(context, state, response)`: `found`, `absent`,
- *   `cannotTell` or `prepare`
+ *   `notYet`, `cannotTell` or `prepare`
  */
 export function plugin({ about, check, request, outcome, ...more }) {
   const {

@@ -122,7 +122,7 @@ export const delivery = plugin({
     if (!verified(callback.body, digest)) return refused('forged', 'the signature is not ours');
     const { events } = parsed(callback.text()) ?? {};
     if (!Array.isArray(events)) return refused('unreadable', 'no list of events');
-    return received(events.slice(0, 1000).map(eventOf).filter(Boolean));
+    return received(events.slice(0, 10000).map(eventOf).filter(Boolean));
   },
 
   lookup: (context) =>

@@ -12,8 +12,9 @@ from wit_world.imports import types as t
 
 __all__ = [
     "Plugin", "Problems", "Response", "absent", "accepted", "attachment", "cannot_tell", "deferred", "found", "host_of",
-    "inbound", "key", "log", "parsed", "prepare", "receipt", "received", "refused", "rejected_account", "rejected_content",
-    "rejected_recipient", "rejected_sender", "request", "secret", "secrets", "send", "t", "text", "throttled", "unknown",
+    "inbound", "key", "log", "not_yet", "parsed", "prepare", "receipt", "received", "refused", "rejected_account",
+    "rejected_content", "rejected_recipient", "rejected_sender", "request", "secret", "secrets", "send", "t", "text",
+    "throttled", "unknown",
 ]
 
 
@@ -189,10 +190,10 @@ def received(events, status=200, content_type=None, body=b""):
     return t.ReceiveStep_Received(t.Received(t.CallbackAnswer(status, content_type, body), list(events)))
 
 
-def receipt(reference, state, code=None, message="", at_ms=None, recipient=None):
+def receipt(reference, state, code=None, message="", at_ms=None, recipient=None, key=None):
     """What became of a message; `state` is one of `t.ReceiptState`."""
     reason = None if code is None else _reason(code, message)
-    return t.Event_Receipt(t.Receipt(_cut(reference, 256), recipient, state, reason, at_ms))
+    return t.Event_Receipt(t.Receipt(_cut(reference, 256), key, recipient, state, reason, at_ms))
 
 
 def inbound(id, channel, sender, to, text, media=()):
@@ -213,6 +214,11 @@ def found(outcome):
 def absent():
     """The provider does not have it, for certain."""
     return t.LookupStep_Absent()
+
+
+def not_yet(wait_ms):
+    """Its list may not show it yet: it is asked again after so many milliseconds."""
+    return t.LookupStep_NotYet(wait_ms)
 
 
 def cannot_tell(code, message):
@@ -278,11 +284,11 @@ class Plugin(Contract):
         return refused(*_UNSUPPORTED)
 
     def look_up(self, settings, context, message, attempted_at_ms):
-        """`found`, `absent`, `cannot_tell` or `prepare`."""
+        """`found`, `absent`, `not_yet`, `cannot_tell` or `prepare`."""
         return cannot_tell(*_UNSUPPORTED)
 
     def on_lookup_response(self, settings, context, state, response):
-        """`found`, `absent`, `cannot_tell` or `prepare`."""
+        """`found`, `absent`, `not_yet`, `cannot_tell` or `prepare`."""
         return cannot_tell(*_UNSUPPORTED)
 
     # The contract's own functions.

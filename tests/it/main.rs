@@ -5,6 +5,7 @@
 
 mod authors;
 mod backup;
+mod batches;
 mod callbacks;
 mod cassettes;
 mod crash;
@@ -16,6 +17,7 @@ mod granting;
 mod hostile_input;
 mod hostile_plugins;
 mod hostile_providers;
+mod lookup;
 mod mail_apis;
 mod mail_vendors;
 mod metrics;

@@ -13,6 +13,7 @@ name = "texts"
 channel = "sms"
 deliver = ["first", "second"]
 retry = {{ attempts = 2, first = "20ms", factor = 1.0, max = "50ms" }}
+lookup_after = "20ms"
 {more}
 "#,
         stage.twilio("first", &stage.sms.url(), ""),

@@ -88,7 +88,7 @@ plaintext = true
     }
 }
 
-/// A route with a retry schedule that a test can wait for.
+/// A route with a retry schedule that a test can wait for, and whose providers' lists do not lag.
 pub(crate) fn route(name: &str, channel: &str, deliver: &str) -> String {
     format!(
         r#"
@@ -97,6 +97,7 @@ name = "{name}"
 channel = "{channel}"
 deliver = "{deliver}"
 retry = {{ attempts = 3, first = "20ms", factor = 1.0, max = "50ms" }}
+lookup_after = "20ms"
 "#
     )
 }

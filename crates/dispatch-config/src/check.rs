@@ -298,6 +298,13 @@ impl Check<'_> {
                     "write at most what `max` is",
                 );
             }
+            if route.policy.lookup_after >= route.policy.expires_after && !half_read {
+                self.error(
+                    &format!("{at}.lookup_after"),
+                    "the provider would be asked only when the message is no longer worth delivering",
+                    "write less than what `retry.expires_after` is",
+                );
+            }
         }
     }
 

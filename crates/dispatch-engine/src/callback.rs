@@ -2,7 +2,7 @@
 //! the host holds. Everything said is on disk before anybody is told that it was heard.
 
 use dispatch_model::{Callback, Event, Fault, HttpAnswer, InboundMessage, Reason, Timestamp};
-use dispatch_store::{Heard, NewReceipt, News, QuarantineRequest, StoreError};
+use dispatch_store::{About, Heard, NewReceipt, News, QuarantineRequest, StoreError};
 
 use crate::core::Core;
 use crate::question::ReceiveOutcome;
@@ -85,12 +85,17 @@ pub(crate) async fn hear(core: &Core, caller: &Caller, events: Vec<Event>) -> Re
     let mut receipts = Vec::new();
     for event in events {
         match event {
-            Event::Receipt(receipt) => receipts.push(NewReceipt {
-                backend: caller.backend.clone(),
-                about: caller.about,
-                receipt,
-                received_at,
-            }),
+            Event::Receipt(mut receipt) => {
+                let key = receipt.key.take();
+                receipts.push(NewReceipt {
+                    backend: caller.backend.clone(),
+                    location: caller.location.clone(),
+                    about: caller.about,
+                    key: key.and_then(|key| About::of_key(&key)),
+                    receipt,
+                    received_at,
+                });
+            }
             Event::Inbound(inbound) => {
                 keep(core, caller, &inbound, received_at).await?;
                 tally.inbound += 1;

@@ -101,6 +101,7 @@ async fn told(
     state: &(dyn Fn(&dispatch_model::Lane) -> LaneState + Sync),
 ) -> Explanation {
     let routing = setup.router.explain(message);
+    let lookup_after = setup.policy(routing.plan.route.as_ref()).lookup_after;
     let chain: Vec<ChainLink> = routing
         .plan
         .chain
@@ -120,6 +121,10 @@ async fn told(
                     Some(it) if it.plugin.description().channels.contains(&message.channel()) => state(&lane),
                     _ => LaneState::Gone,
                 },
+                lookup_after_ms: known.map(|it| it.plugin.description()).and_then(|described| {
+                    let waits = described.looks_up && !described.idempotent;
+                    u64::try_from(lookup_after.as_millis()).ok().filter(|_| waits)
+                }),
                 lane,
             }
         })

@@ -7,6 +7,7 @@ use dispatch_model::{
     Ask, AttemptRecord, BackendName, Callback, Context, Delivery, Effect, Exchange, Fault, LocationId,
     LookupQuery, LookupStep, Message, Outcome, Policy, Reason, ReceiveStep, Received, Reply, Timestamp,
 };
+use dispatch_store::EventKind;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -41,6 +42,11 @@ pub enum LookupOutcome {
     },
     /// It does not have it.
     Absent,
+    /// It may not show it yet.
+    NotYet {
+        /// After how many milliseconds it is to be asked again.
+        wait_ms: u64,
+    },
     /// It cannot say.
     CannotTell {
         /// Why.
@@ -71,13 +77,19 @@ pub(crate) async fn ask_provider(
         return Ok(LookupOutcome::NotSupported);
     }
     let context = means.context(setup, delivery, core.now());
-    let attempted_at = attempted_at(core, message, delivery).await;
-    let query = LookupQuery { message: message.clone(), attempted_at };
+    let unsettled = unsettled(core, message, delivery).await;
+    let query = LookupQuery { message: message.clone(), attempted_at: unsettled.began };
     let first = plugin.lookup(&context, &query, &means.grants).await.map(lookup_step);
     let mut script = Lookup { means, context: &context };
     let line = line(core, means);
+    let settled_at = unsettled.over.plus(means.policy.lookup_after);
     match converse(&line, &mut script, first, exchanges).await {
         Err(Halt::Fault(fault)) => Ok(LookupOutcome::Fault { fault }),
+        // Lists lag: that it is not there says nothing before its time, whatever the plugin thinks of it.
+        Ok(LookupOutcome::Absent) if context.now < settled_at => {
+            let wait_ms = u64::try_from(settled_at.since(context.now).as_millis()).unwrap_or(u64::MAX);
+            Ok(LookupOutcome::NotYet { wait_ms })
+        }
         other => other,
     }
 }
@@ -128,14 +140,28 @@ fn line<'a>(core: &'a Core, means: &'a Means) -> Line<'a> {
     }
 }
 
-/// When the attempt began of which nobody knows whether it arrived; at the earliest when the message came.
-async fn attempted_at(core: &Core, message: &Message, delivery: &Delivery) -> Timestamp {
+/// The attempt of which nobody knows whether it arrived.
+struct Unsettled {
+    /// When it began, at the earliest.
+    began: Timestamp,
+    /// When it was over, at the latest.
+    over: Timestamp,
+}
+
+/// What is on record of it. Of one during which the process died there is no record: it may have begun as soon as the
+/// message came, and was over when that was found out.
+async fn unsettled(core: &Core, message: &Message, delivery: &Delivery) -> Unsettled {
     let view = core.store.message(delivery.message).await.ok().flatten();
-    view.and_then(|view| {
-        let unknown = |attempt: &&AttemptRecord| matches!(attempt.outcome, Outcome::Unknown { .. });
-        view.attempts.iter().rev().find(unknown).map(|attempt| attempt.started_at)
-    })
-    .unwrap_or(message.received_at)
+    // A question that found no answer is on record as well: that is no attempt.
+    let unknown =
+        |attempt: &&AttemptRecord| attempt.marked && matches!(attempt.outcome, Outcome::Unknown { .. });
+    let attempt = view.as_ref().and_then(|view| view.attempts.iter().rev().find(unknown));
+    let died = view.as_ref().and_then(|view| {
+        view.events.iter().rev().find(|event| event.kind == EventKind::Recovered).map(|event| event.at)
+    });
+    let began = attempt.map_or(message.received_at, |attempt| attempt.started_at);
+    let over = attempt.map_or(message.received_at, |attempt| attempt.ended_at);
+    Unsettled { began, over: died.map_or(over, |died| died.max(over)) }
 }
 
 /// A question delivers nothing: an action that would is the plugin's fault.
@@ -194,6 +220,7 @@ fn lookup_step(step: LookupStep) -> Next<LookupOutcome> {
         LookupStep::Ask(ask) => Next::Ask(ask),
         LookupStep::Found(outcome) => Next::Done(LookupOutcome::Found { outcome }),
         LookupStep::Absent => Next::Done(LookupOutcome::Absent),
+        LookupStep::NotYet(wait_ms) => Next::Done(LookupOutcome::NotYet { wait_ms }),
         LookupStep::CannotTell(reason) => Next::Done(LookupOutcome::CannotTell { reason }),
     }
 }

@@ -121,6 +121,10 @@ fn told(end: End, left: bool) -> (Option<Outcome>, Option<Fault>) {
             let words = "the provider was asked and does not have it: nothing was delivered";
             (Some(deferred(Reason::new("absent", words))), None)
         }
+        End::NotYet(_) => {
+            let words = "the provider was asked and may not show it yet: it is asked again";
+            (Some(Outcome::Unknown { reason: Reason::new("not-yet", words) }), None)
+        }
         End::CannotTell(reason) => (Some(Outcome::Unknown { reason }), None),
         End::Fault(fault) => {
             let reason = Reason::new(PLUGIN_FAULT, fault.to_string());

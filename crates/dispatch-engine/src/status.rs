@@ -119,4 +119,8 @@ pub struct ChainLink {
     pub dry_run: bool,
     /// Whether it would be tried now.
     pub availability: LaneState,
+    /// After how many milliseconds the provider is asked whether it has a message whose answer was lost; none where it
+    /// cannot be asked, or where a repetition is recognised and nothing has to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup_after_ms: Option<u64>,
 }

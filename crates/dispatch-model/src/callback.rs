@@ -81,6 +81,9 @@ pub enum Event {
 pub struct Receipt {
     /// The provider's id of the message or of one of its parts, as `accepted` gave it.
     pub reference: String,
+    /// Our idempotency key, where the provider hands it back: it finds a message whose answer was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Of a message to several recipients, the one that this is about, where the provider says it.
     #[serde(default)]
     pub recipient: Option<String>,
@@ -145,6 +148,8 @@ pub enum LookupStep {
     Found(Outcome),
     /// The provider does not have it.
     Absent,
+    /// Its list may not show it yet: it is to be asked again after so many milliseconds.
+    NotYet(u64),
     /// The provider cannot say.
     CannotTell(Reason),
 }

@@ -262,4 +262,11 @@ impl Delivery {
     pub fn generation_of(idempotency_key: &str) -> Option<u32> {
         idempotency_key.rsplit('-').next()?.parse().ok()
     }
+
+    /// What an idempotency key was made for: the message, and the generation of its delivery. Nothing where it is none of
+    /// ours.
+    pub fn of_key(idempotency_key: &str) -> Option<(MessageId, u32)> {
+        let (message, generation) = idempotency_key.strip_prefix("dsp-")?.split_once('-')?;
+        Some((message.parse().ok()?, generation.parse().ok()?))
+    }
 }

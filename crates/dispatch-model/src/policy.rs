@@ -18,6 +18,9 @@ pub struct Policy {
     pub patience: Duration,
     /// What to do when it may have been delivered.
     pub on_unknown: OnUnknown,
+    /// How long after an attempt of which nobody knows whether it arrived the provider is asked, where it can be: the
+    /// lists of providers lag, and before this their silence is no word.
+    pub lookup_after: Duration,
     /// Whether refused content is tried at the next backend.
     pub failover_on_content: bool,
     /// What to do about attachments that the backend cannot take or the host cannot fetch.
@@ -33,6 +36,7 @@ impl Default for Policy {
             expires_after: Duration::from_secs(24 * 3600),
             patience: Duration::from_secs(60),
             on_unknown: OnUnknown::Retry,
+            lookup_after: Duration::from_secs(75),
             failover_on_content: false,
             attachments: AttachmentPolicy::Link,
             text: TextPolicy::default(),

@@ -9,7 +9,7 @@
 //! Deferred              -> Scheduled here, then elsewhere (attempts spent), then DeadLettered
 //! Throttled             -> Scheduled here or elsewhere, free; the lane pauses
 //! Rejected              -> DeadLettered; sender and account go elsewhere first
-//! Unknown               -> Scheduled here, Held or DeadLettered, by the route; never elsewhere
+//! Unknown               -> Scheduled here to ask the provider; else here, Held or DeadLettered, by the route; never elsewhere
 //! fault                 -> elsewhere, then DeadLettered; Held once something may have left
 //! released              -> Scheduled, here or elsewhere; Expired when it is too late
 //! ```
@@ -66,6 +66,8 @@ pub enum End {
     Found(Outcome),
     /// The provider was asked and does not have it: nothing was delivered.
     Absent,
+    /// The provider was asked, and its list may not show it yet: to be asked again, no sooner than this.
+    NotYet(Duration),
     /// The provider was asked and cannot say, or another try is not to be made.
     CannotTell(Reason),
     /// Given back without an attempt: too late, an unavailable backend, a draining engine.
@@ -207,6 +209,10 @@ impl Turn<'_> {
                 self.delivery.unresolved = false;
                 let reason = Reason::new("absent", "the provider does not have it: nothing was delivered");
                 self.again(reason, Duration::ZERO);
+            }
+            End::NotYet(wait) => {
+                self.delivery.attempts_total += 1;
+                self.stay(self.at.plus(self.facts.policy.lookup_after.max(*wait)), None);
             }
             End::CannotTell(reason) => {
                 self.delivery.attempts_total += 1;
@@ -359,7 +365,9 @@ impl Turn<'_> {
         let schedule = &self.facts.policy.retry;
         let due = self.at.plus(schedule.wait_after(self.delivery.attempts, self.rng));
         if ask && self.facts.looks_up {
-            return self.stay(due, Some(reason.clone()));
+            // Where a repetition is recognised there is nothing to wait for.
+            let listed = self.at.plus(self.facts.policy.lookup_after);
+            return self.stay(if self.facts.idempotent { due } else { listed }, Some(reason.clone()));
         }
         match self.facts.policy.on_unknown {
             OnUnknown::Retry if self.delivery.attempts < schedule.attempts.max(1) => {

@@ -85,3 +85,26 @@ impl Function {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::digest::{SHA256, digest};
+
+    /// What of the contract a component can see: all but comments and the space between words.
+    fn visible(wit: &str) -> String {
+        let code = wit.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+        code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn this_version_of_the_contract_never_changes() {
+        let visible = visible(include_str!("../../../plugins/wit/plugin.wit"));
+        assert!(visible.starts_with("package dispatcher:plugin@1.0.0; interface types {"), "{visible:.80}");
+        let found: String =
+            digest(&SHA256, visible.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            found, "4811c02a0cd821876208be23848486901722986cfbdc159a1a13b8c9b9aeea34",
+            "1.0.0 is frozen: what is new belongs into a version of its own (docs/decisions/contract-versions.md)"
+        );
+    }
+}

@@ -45,6 +45,7 @@ pub(crate) fn lookup_step(step: wit::LookupStep) -> Result<LookupStep, Fault> {
         wit::LookupStep::Ask(asked) => LookupStep::Ask(harmless(ask(asked)?, "lookup")?),
         wit::LookupStep::Found(outcome) => LookupStep::Found(outcome::outcome(outcome)?),
         wit::LookupStep::Absent => LookupStep::Absent,
+        wit::LookupStep::NotYet(wait_ms) => LookupStep::NotYet(wait_ms),
         wit::LookupStep::CannotTell(reason) => LookupStep::CannotTell(outcome::reason(reason)),
     })
 }

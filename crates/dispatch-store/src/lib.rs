@@ -92,7 +92,7 @@ pub trait Store: Send + Sync + 'static {
     async fn settle(&self, settlement: Settlement) -> Result<(), StoreError>;
 
     /// What providers said on their own: one answer for each, in order, all durable together. Each finds its message
-    /// by the URL it came to (`about`), or by a reference that an attempt at this backend gave; without one it is
+    /// by the URL it came to (`about`), by our `key`, or by a reference that an attempt at this backend gave; without one it is
     /// parked, and adopted by the settlement that brings the reference. What all receipts of a message make of it is
     /// [`dispatch_model::hear`]; while an attempt is under way its settlement does that. Repeated ones change nothing.
     async fn hear(&self, news: Vec<News>) -> Result<Vec<Heard>, StoreError>;

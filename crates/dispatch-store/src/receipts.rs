@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dispatch_model::{BackendName, MessageId, Receipt, Timestamp};
+use dispatch_model::{BackendName, Delivery, LocationId, MessageId, Receipt, Timestamp};
 
 /// Receipts that nobody could be found for and that wait for a commit of ours. Beyond it the oldest go: they are
 /// most likely another system's, with which the account is shared.
@@ -27,21 +27,34 @@ pub enum News {
 pub struct NewReceipt {
     /// By which backend.
     pub backend: BackendName,
+    /// The location by whose own account it came, where it did: such an account speaks of no other location.
+    pub location: Option<LocationId>,
     /// What it is about, where its own URL said so.
     pub about: Option<About>,
+    /// What our key is of, where the provider handed it back. Whoever has an account there can send along any key: it is
+    /// believed of a delivery that goes by this backend.
+    pub key: Option<About>,
     /// What was said.
     pub receipt: Receipt,
     /// When we had it.
     pub received_at: Timestamp,
 }
 
-/// The delivery that a callback's URL was made for.
+/// The delivery that a callback's URL, or an idempotency key, was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
     /// The message.
     pub message: MessageId,
     /// The generation of its delivery.
     pub generation: u32,
+}
+
+impl About {
+    /// What one of our idempotency keys is of; nothing where it is none.
+    pub fn of_key(idempotency_key: &str) -> Option<Self> {
+        let (message, generation) = Delivery::of_key(idempotency_key)?;
+        Some(Self { message, generation })
+    }
 }
 
 /// What became of it.

@@ -6,7 +6,10 @@ use dispatch_model::{
     Message, Outcome, PhoneNumber, Plan, Reason, SmsContent, Timestamp,
 };
 
-use crate::{EventKind, Planned, Redrive, Resolution, Retention, Settlement, StoreError, TimelineEvent};
+use crate::{
+    About, EventKind, NewReceipt, Planned, Redrive, Resolution, Retention, Settlement, StoreError,
+    TimelineEvent,
+};
 
 /// Duplicates of one message that its timeline shows; a sender that goes on repeating itself must not
 /// grow it without end.
@@ -119,6 +122,13 @@ pub(crate) fn answered(settlement: &Settlement) -> (Option<&BackendName>, &[Stri
         }
         Some(attempt) => (Some(&attempt.backend), &[]),
     }
+}
+
+/// Whether a receipt may speak of a delivery because of the key that came with it.
+pub(crate) fn speaks_of(new: &NewReceipt, key: About, delivery: &Delivery) -> bool {
+    key.generation <= delivery.generation
+        && delivery.plan.chain.contains(&new.backend)
+        && new.location.as_ref().is_none_or(|location| *location == delivery.location)
 }
 
 /// Which generation of a delivery a reference is of, if this backend gave it.

@@ -210,6 +210,7 @@ impl Pair {
                 let about = About { message: self.id(which), generation: u32::from(by % 2) };
                 let receipt = Receipt {
                     reference: format!("SM{reference}"),
+                    key: None,
                     recipient,
                     state: ReceiptState::ALL[usize::from(state)],
                     reason: None,
@@ -217,7 +218,9 @@ impl Pair {
                 };
                 let news = vec![News::Receipt(NewReceipt {
                     backend: if by == 3 { "telnyx".into() } else { "twilio".into() },
-                    about: (by > 4).then_some(about),
+                    location: (by == 5).then(|| location(0)),
+                    about: (by > 5).then_some(about),
+                    key: (by == 4 || by == 5).then_some(about),
                     receipt,
                     received_at: self.now,
                 })];

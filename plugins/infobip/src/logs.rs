@@ -84,7 +84,7 @@ impl Lookup for Infobip {
         }
         let age = context.now_ms.saturating_sub(attempted_at_ms);
         if age < SETTLED_MS {
-            return Err(Reason::new("too-early", "the logs may not show it yet"));
+            return Ok(LookupStep::NotYet(SETTLED_MS - age));
         }
         if age > KEPT_MS {
             return Err(Reason::new("too-late", "the logs reach 48 hours back"));
@@ -114,6 +114,7 @@ mod tests {
             Ok(LookupStep::Found(Ok(acceptance))) => acceptance.references.concat(),
             Ok(LookupStep::Found(Err(refusal))) => refusal.kind().into(),
             Ok(LookupStep::Absent) => "absent".into(),
+            Ok(LookupStep::NotYet(wait_ms)) => format!("in {wait_ms}"),
             Ok(LookupStep::Ask(..)) => "ask".into(),
             Err(reason) => reason.code,
         }
@@ -147,7 +148,7 @@ mod tests {
             (json!({ "results": [entry(&second, 5, 12), entry(OURS, 5, 21)] }), hour, "rejected-account"),
             (failed(true), hour, "rejected-recipient"),
             (failed(false), hour, "deferred"),
-            (json!({ "results": [] }), 59_999, "too-early"),
+            (json!({ "results": [] }), 59_999, "in 1"),
             (json!({ "results": [] }), 60_000, "absent"),
             (json!({ "results": [] }), 48 * hour, "too-late"),
             (json!({}), hour, "unreadable"),

@@ -82,8 +82,9 @@ impl Lookup for Mailgun {
         if page.items.len() >= PAGE {
             return Err(Reason::new("too-many", "there are more events than one page has"));
         }
-        if context.now_ms.saturating_sub(wanted.attempted_at_ms) < LAG_MS {
-            return Err(Reason::new("too-early", "Mailgun's events may not have it yet"));
+        let age_ms = context.now_ms.saturating_sub(wanted.attempted_at_ms);
+        if age_ms < LAG_MS {
+            return Ok(LookupStep::NotYet(LAG_MS - age_ms));
         }
         Ok(LookupStep::Absent)
     }
@@ -115,6 +116,7 @@ mod tests {
         match Mailgun::on_lookup_reply(&context, wanted, reply) {
             Ok(LookupStep::Found(Ok(taken))) => taken.state.unwrap_or_default(),
             Ok(LookupStep::Absent) => "absent".into(),
+            Ok(LookupStep::NotYet(wait_ms)) => format!("in {wait_ms}"),
             Ok(step) => format!("{step:?}"),
             Err(reason) => reason.code,
         }
@@ -130,7 +132,7 @@ mod tests {
         };
         let page = |items: Vec<Value>| json!({ "items": items, "paging": {} });
         assert_eq!(looked_up(1000, 200, &page(vec![event("x"), event("01hzy3k9q8w7e-1")])), "accepted");
-        assert_eq!(looked_up(1000, 200, &page(vec![event("x")])), "too-early");
+        assert_eq!(looked_up(1000, 200, &page(vec![event("x")])), "in 1799000");
         assert_eq!(
             looked_up(3_600_000, 200, &page(vec![event("x"), json!({ "event": "stored" })])),
             "absent"

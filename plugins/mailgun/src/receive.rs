@@ -10,7 +10,7 @@ use dispatcher_plugin::{
 };
 use serde::Deserialize;
 
-use crate::{Mailgun, Settings, answer, inbound, settings};
+use crate::{KEY, Mailgun, Settings, answer, inbound, settings};
 
 /// Mailgun goes on for eight hours with what was not taken.
 const AGE_MAX_MS: u64 = 86_400_000;
@@ -41,6 +41,9 @@ struct Data {
     message: Option<Mail>,
     delivery_status: Option<Status>,
     reject: Option<Reject>,
+    /// Ours among them, where it is ours.
+    #[serde(default)]
+    user_variables: serde_json::Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,6 +136,7 @@ fn receipt(data: Data) -> Option<Receipt> {
     let id = data.message?.headers.message_id?;
     Some(Receipt {
         reference: answer::bare(&id).to_owned(),
+        key: data.user_variables[KEY].as_str().map(str::to_owned),
         recipient: data.recipient,
         state,
         reason,
@@ -205,6 +209,7 @@ pub(crate) mod tests {
             let mut data = json!({
                 "event": event, "recipient": "b@c.example", "timestamp": 1_795_305_600.5,
                 "message": { "headers": { "message-id": "1@mg.acme.example", "to": "b@c.example" } },
+                "user-variables": { "dispatcher_key": "k-1" },
             });
             for (name, value) in more.as_object().into_iter().flatten() {
                 data[name] = value.clone();
@@ -216,6 +221,7 @@ pub(crate) mod tests {
                     (receipt.reference.as_str(), receipt.at_ms),
                     ("1@mg.acme.example", Some(1_795_305_600_500))
                 );
+                assert_eq!(receipt.key.as_deref(), Some("k-1"));
             }
         }
         let bounced = receipt(json!({

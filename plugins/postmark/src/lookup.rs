@@ -62,8 +62,9 @@ impl Lookup for Postmark {
         if !page.messages.is_empty() {
             return Err(Reason::new("filter", "the list is not only of mails with our key"));
         }
-        if context.now_ms.saturating_sub(wanted.attempted_at_ms) < LAG_MS {
-            return Err(Reason::new("too-early", "Postmark's list may not have it yet"));
+        let age_ms = context.now_ms.saturating_sub(wanted.attempted_at_ms);
+        if age_ms < LAG_MS {
+            return Ok(LookupStep::NotYet(LAG_MS - age_ms));
         }
         Ok(LookupStep::Absent)
     }
@@ -94,6 +95,7 @@ mod tests {
                 format!("{} {}", taken.references.concat(), taken.state.unwrap_or_default())
             }
             Ok(LookupStep::Absent) => "absent".into(),
+            Ok(LookupStep::NotYet(wait_ms)) => format!("in {wait_ms}"),
             Ok(step) => format!("{step:?}"),
             Err(reason) => reason.code,
         }
@@ -105,7 +107,7 @@ mod tests {
         assert_eq!(looked_up(1000, 200, &mail("01hzy3k9q8w7e-1")), "m-1 Sent");
         assert_eq!(looked_up(600_000, 200, &mail("another")), "filter");
         let none = json!({ "TotalCount": 0, "Messages": [] });
-        assert_eq!(looked_up(1000, 200, &none), "too-early");
+        assert_eq!(looked_up(1000, 200, &none), "in 119000");
         assert_eq!(looked_up(600_000, 200, &none), "absent");
         assert_eq!(looked_up(600_000, 500, &none), "500");
         assert_eq!(looked_up(600_000, 200, &json!("x")), "unreadable");

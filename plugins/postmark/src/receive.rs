@@ -8,7 +8,7 @@ use dispatcher_plugin::{
 };
 use serde::Deserialize;
 
-use crate::{Postmark, Settings, inbound, settings};
+use crate::{KEY, Postmark, Settings, inbound, settings};
 
 /// What Postmark posts; which fields there are depends on the kind.
 #[derive(Debug, Deserialize)]
@@ -28,6 +28,9 @@ struct Said {
     details: Option<String>,
     delivered_at: Option<String>,
     bounced_at: Option<String>,
+    /// Ours among it, where it is ours.
+    #[serde(default)]
+    metadata: serde_json::Value,
 }
 
 impl Receive for Postmark {
@@ -95,6 +98,7 @@ fn receipt(said: Said) -> Option<Receipt> {
     let at = said.delivered_at.or(said.bounced_at);
     Some(Receipt {
         reference: said.message_id?,
+        key: said.metadata[KEY].as_str().map(str::to_owned),
         recipient: said.recipient.or(said.email),
         state,
         reason,
@@ -165,12 +169,12 @@ mod tests {
         use ReceiptState::{Bounced, Complained, Delivered, Pending, Undelivered};
         let delivery = receipt(&json!({
             "RecordType": "Delivery", "MessageID": "m-1", "Recipient": "b@c.example",
-            "DeliveredAt": "2026-11-22T00:00:00.5Z", "Details": "Test",
+            "DeliveredAt": "2026-11-22T00:00:00.5Z", "Details": "Test", "Metadata": { "dispatcher_key": "k-1" },
         }))
         .expect("a receipt");
         let wanted = Receipt {
             at_ms: Some(1_795_305_600_500),
-            ..Receipt::new("m-1", Delivered).recipient("b@c.example")
+            ..Receipt::new("m-1", Delivered).key("k-1".to_owned()).recipient("b@c.example")
         };
         assert_eq!(delivery, wanted);
         let table = [

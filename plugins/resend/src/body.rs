@@ -7,7 +7,7 @@
 use dispatcher_plugin::{Context, Json, Letter, Mailbox};
 use serde_json::{Map, Value, json};
 
-use crate::Settings;
+use crate::{KEY, Settings};
 
 /// The body of the request.
 pub(crate) fn write(context: &Context<Settings>, letter: &Letter<'_>) -> Json {
@@ -34,7 +34,7 @@ pub(crate) fn write(context: &Context<Settings>, letter: &Letter<'_>) -> Json {
         .field("text", letter.words())
         .field_if("html", letter.html.as_deref())
         .field_if("headers", (!headers.is_empty()).then_some(headers))
-        .field("tags", json!([{ "name": "dispatcher_key", "value": context.idempotency_key }]))
+        .field("tags", json!([{ "name": KEY, "value": context.idempotency_key }]))
         .list_if("attachments", files.collect())
 }
 

@@ -6,7 +6,7 @@ use dispatcher_plugin::{
 };
 use serde::Deserialize;
 
-use crate::{Resend, Settings, inbound, signature};
+use crate::{KEY, Resend, Settings, inbound, signature};
 
 /// What Resend posts.
 #[derive(Debug, Deserialize)]
@@ -20,6 +20,9 @@ struct Said {
 #[derive(Debug, Deserialize)]
 struct Data {
     email_id: Option<String>,
+    /// Ours among them, where it is ours.
+    #[serde(default)]
+    tags: serde_json::Value,
     #[serde(default)]
     to: Vec<String>,
     bounce: Option<Why>,
@@ -84,6 +87,7 @@ fn receipt(said: Said) -> Option<Receipt> {
     };
     Some(Receipt {
         reference: said.data.email_id?,
+        key: said.data.tags[KEY].as_str().map(str::to_owned),
         recipient,
         state,
         reason,
@@ -105,7 +109,7 @@ mod tests {
     }
 
     fn receipt(kind: &str, more: Value) -> Option<Receipt> {
-        let mut data = json!({ "email_id": "e-1", "to": ["b@c.example"], "subject": "x" });
+        let mut data = json!({ "email_id": "e-1", "to": ["b@c.example"], "subject": "x", "tags": { "dispatcher_key": "k-1" } });
         for (name, value) in more.as_object().into_iter().flatten() {
             data[name] = value.clone();
         }
@@ -142,6 +146,7 @@ mod tests {
                     ("e-1", Some("b@c.example"))
                 );
                 assert_eq!(receipt.at_ms, Some(1_795_305_600_000));
+                assert_eq!(receipt.key.as_deref(), Some("k-1"));
             }
         }
         let bounce = json!({ "bounce": { "type": "Permanent", "subType": "General", "message": "no such user" }, "to": ["a@b", "c@d"] });

@@ -52,6 +52,8 @@ pub enum ReceiptState {
 pub struct Receipt {
     /// The provider's id, one of those that the acceptance gave.
     pub reference: String,
+    /// Our idempotency key, where the provider hands it back: it finds a message whose answer was lost.
+    pub key: Option<String>,
     /// Of a message to several recipients, the one that this is about, where the provider says it. At most 1024 bytes.
     pub recipient: Option<String>,
     /// What became of it.
@@ -65,7 +67,14 @@ pub struct Receipt {
 impl Receipt {
     /// What became of the message, or the part, with this id.
     pub fn new(reference: impl Into<String>, state: ReceiptState) -> Self {
-        Self { reference: reference.into(), recipient: None, state, reason: None, at_ms: None }
+        Self { reference: reference.into(), key: None, recipient: None, state, reason: None, at_ms: None }
+    }
+
+    /// With our idempotency key, where the provider handed it back.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Option<String>>) -> Self {
+        self.key = key.into();
+        self
     }
 
     /// The provider's code and words.
@@ -118,7 +127,7 @@ pub struct Received {
     pub content_type: Option<String>,
     /// What the provider wants to hear.
     pub body: Vec<u8>,
-    /// What it said; at most 1000.
+    /// What it said; at most 10000.
     pub events: Vec<Event>,
 }
 
@@ -169,4 +178,6 @@ pub enum LookupStep<S> {
     Found(Result<Acceptance, Refusal>),
     /// The provider does not have it, for certain.
     Absent,
+    /// Its list does not show it, and may not yet: it is asked again after so many milliseconds.
+    NotYet(u64),
 }

@@ -52,7 +52,8 @@ fn event(said: Said) -> Option<Event> {
     let reason = words.map(|words| Reason::new(said.status.unwrap_or(said.event), words));
     let at_ms = said.timestamp.map(|seconds| seconds.saturating_mul(1000));
     Some(Event::Receipt(Receipt {
-        reference: said.dispatcher_key?,
+        reference: said.dispatcher_key.clone()?,
+        key: said.dispatcher_key,
         recipient: said.email,
         state,
         reason,
@@ -102,11 +103,9 @@ mod tests {
         let states: Vec<ReceiptState> = found.iter().map(|receipt| receipt.state).collect();
         use ReceiptState::{Bounced, Complained, Delivered, Pending, Undelivered};
         assert_eq!(states, [Pending, Pending, Delivered, Bounced, Undelivered, Undelivered, Complained]);
-        assert!(
-            found
-                .iter()
-                .all(|receipt| receipt.reference == "k-1" && receipt.at_ms == Some(1_795_305_600_000))
-        );
+        assert!(found.iter().all(|receipt| receipt.reference == "k-1"
+            && receipt.key.as_deref() == Some("k-1")
+            && receipt.at_ms == Some(1_795_305_600_000)));
         assert_eq!(found[3].reason, Some(Reason::new("5.1.1", "550 no such user")));
     }
 

@@ -3,10 +3,7 @@
 use dispatcher_plugin::{Context, Json, Letter, Mailbox};
 use serde_json::{Value, json};
 
-use crate::Settings;
-
-/// The tag that is our key: it comes back with each event.
-const KEY: &str = "dispatcher_key";
+use crate::{KEY, Settings};
 
 /// The body of the request. Addresses are in ASCII, since SES takes names beyond it in encoded words alone.
 pub(crate) fn write(context: &Context<Settings>, letter: &Letter<'_>) -> Json {

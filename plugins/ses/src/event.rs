@@ -4,10 +4,13 @@ use dispatcher_plugin::{Reason, Receipt, ReceiptState, status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::KEY;
+
 /// A receipt as it is kept while the certificate is fetched.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     reference: String,
+    key: Option<String>,
     recipient: Option<String>,
     state: State,
     reason: Option<(String, String)>,
@@ -27,6 +30,7 @@ impl From<Told> for Receipt {
     fn from(told: Told) -> Self {
         Self {
             reference: told.reference,
+            key: told.key,
             recipient: told.recipient,
             state: match told.state {
                 State::Pending => ReceiptState::Pending,
@@ -62,8 +66,11 @@ pub(crate) fn read(message: &str) -> Vec<Told> {
     let detail = &said[field];
     let at_ms = text(&detail["timestamp"]).or(text(&said["mail"]["timestamp"]));
     let at_ms = at_ms.as_deref().and_then(status::instant_ms);
+    // A tag has a list of values.
+    let key = text(&said["mail"]["tags"][KEY][0]);
     let told = |recipient: &Value| Told {
         reference: reference.clone(),
+        key: key.clone(),
         recipient: text(recipient).or(text(&recipient["emailAddress"])),
         state,
         reason: (state != State::Delivered).then(|| reason(&kind, detail, recipient)),
@@ -142,15 +149,15 @@ mod tests {
         ];
         for (kind, more, state) in table {
             for field in ["eventType", "notificationType"] {
-                let mut said = json!({ field: kind, "mail": { "messageId": "ses-1", "timestamp": "2026-11-22T00:00:00.000Z" } });
+                let mut said = json!({ field: kind, "mail": { "messageId": "ses-1", "timestamp": "2026-11-22T00:00:00.000Z", "tags": { "dispatcher_key": ["k-1"] } } });
                 for (name, value) in more.as_object().into_iter().flatten() {
                     said[name] = value.clone();
                 }
                 let found = receipts(said);
                 assert_eq!(found.first().map(|receipt| receipt.state), state, "{kind}");
-                assert!(
-                    found.iter().all(|one| one.reference == "ses-1" && one.at_ms == Some(1_795_305_600_000))
-                );
+                assert!(found.iter().all(|one| one.reference == "ses-1"
+                    && one.key.as_deref() == Some("k-1")
+                    && one.at_ms == Some(1_795_305_600_000)));
             }
         }
     }

@@ -20,6 +20,9 @@ pub use settings::Settings;
 /// What one mail may hold.
 const RECIPIENTS_MAX: usize = 50;
 
+/// The tag that is our key: it comes back with each event of a configuration set.
+const KEY: &str = "dispatcher_key";
+
 /// The plugin.
 pub struct Ses;
 

@@ -113,11 +113,12 @@ impl Lookup for Twilio {
                 return Err(Reason::new("altered", "there is a message of that time with another text"));
             }
         }
-        if context.now_ms < wanted.attempted_at_ms.saturating_add(SETTLED_MS) {
-            return Err(Reason::new("too-early", "the list may not show it yet"));
-        }
         if !reaches_back {
             return Err(Reason::new("too-many", "the list does not reach back to the attempt"));
+        }
+        let settled_ms = wanted.attempted_at_ms.saturating_add(SETTLED_MS);
+        if context.now_ms < settled_ms {
+            return Ok(LookupStep::NotYet(settled_ms - context.now_ms));
         }
         Ok(LookupStep::Absent)
     }
@@ -163,6 +164,7 @@ mod tests {
             Ok(LookupStep::Found(Ok(acceptance))) => acceptance.references.concat(),
             Ok(LookupStep::Found(Err(refusal))) => refusal.kind().into(),
             Ok(LookupStep::Absent) => "absent".into(),
+            Ok(LookupStep::NotYet(wait_ms)) => format!("in {wait_ms}"),
             Ok(LookupStep::Ask(..)) => "ask".into(),
             Err(reason) => reason.code,
         }
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn absence_takes_time() {
         let page = || json!({ "messages": [] });
-        assert_eq!(word(ask(page(), 10_000)), "too-early");
+        assert_eq!(word(ask(page(), 10_000)), "in 50000");
         assert_eq!(word(ask(page(), SETTLED_MS)), "absent");
     }
 

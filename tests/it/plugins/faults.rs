@@ -143,8 +143,8 @@ async fn what_crosses_is_bounded() {
     }
     let problems = bomb.check(r#"{"what":"problems","size":5000}"#).await.unwrap().unwrap_err();
     assert!(problems.len() <= 100);
-    match bomb.receive(&context(r#"{"size":1001}"#), &callback(), &grants(&[])).await {
-        Err(Fault::Contract { detail }) => assert!(detail.contains("1001 events"), "{detail}"),
+    match bomb.receive(&context(r#"{"size":10001}"#), &callback(), &grants(&[])).await {
+        Err(Fault::Contract { detail }) => assert!(detail.contains("10001 events"), "{detail}"),
         other => panic!("{other:?}"),
     }
 }

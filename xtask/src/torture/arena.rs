@@ -90,7 +90,7 @@ impl<'a> Arena<'a> {
 
     /// Both backends and their routes, with a schedule of retries that a scenario can wait for.
     pub(super) fn config(&self, url: &str, plugin: &str) -> String {
-        let retry = r#"retry = { attempts = 500, first = "50ms", factor = 1.5, max = "500ms", expires_after = "24h" }"#;
+        let retry = "retry = { attempts = 500, first = \"50ms\", factor = 1.5, max = \"500ms\", expires_after = \"24h\" }\nlookup_after = \"100ms\"";
         let limits =
             r#"limits = { concurrency = 32, timeout = "2s", breaker_open = "300ms", pause_max = "500ms" }"#;
         let (cache, port) = (self.world.cache(), self.mails.port());

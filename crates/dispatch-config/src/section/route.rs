@@ -58,6 +58,7 @@ pub(crate) const ROUTE: &[Field] = &[
     RETRY_FIELD,
     PATIENCE,
     ON_UNKNOWN,
+    LOOKUP_AFTER,
     FAILOVER_ON_CONTENT,
     ATTACHMENTS,
     TEXT_FIELD,
@@ -65,7 +66,7 @@ pub(crate) const ROUTE: &[Field] = &[
 
 /// What `[defaults.route]` may say: what is done with outcomes.
 pub(crate) const POLICY: &[Field] =
-    &[RETRY_FIELD, PATIENCE, ON_UNKNOWN, FAILOVER_ON_CONTENT, ATTACHMENTS, TEXT_FIELD];
+    &[RETRY_FIELD, PATIENCE, ON_UNKNOWN, LOOKUP_AFTER, FAILOVER_ON_CONTENT, ATTACHMENTS, TEXT_FIELD];
 
 const RETRY_FIELD: Field = field("retry", Shape::Table(RETRY), "When a backend is tried again.");
 const PATIENCE: Field = field(
@@ -77,6 +78,11 @@ const ON_UNKNOWN: Field = field(
     "on_unknown",
     Shape::Text(Kind::Word(&["retry", "hold", "fail"])),
     "What to do when it may have been delivered and the provider cannot be asked.",
+);
+const LOOKUP_AFTER: Field = field(
+    "lookup_after",
+    Shape::Text(Kind::Span),
+    "How long after an attempt that may have been delivered the provider is asked whether it was, where it can be.",
 );
 const FAILOVER_ON_CONTENT: Field =
     field("failover_on_content", Shape::Flag, "Whether refused content is tried at the next backend.");
@@ -184,6 +190,7 @@ pub(crate) fn policy(section: &Section<'_>) -> Policy {
             Some("fail") => OnUnknown::Fail,
             _ => OnUnknown::Retry,
         },
+        lookup_after: section.span("lookup_after"),
         failover_on_content: section.flag("failover_on_content").unwrap_or_default(),
         attachments: match section.text("attachments") {
             Some("fail") => AttachmentPolicy::Fail,

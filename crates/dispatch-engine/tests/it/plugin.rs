@@ -213,6 +213,7 @@ impl Backend for Plugin {
             answer: HttpAnswer::default(),
             events: vec![Event::Receipt(Receipt {
                 reference: String::from_utf8_lossy(state).into_owned(),
+                key: None,
                 recipient: None,
                 state: ReceiptState::Delivered,
                 reason: None,

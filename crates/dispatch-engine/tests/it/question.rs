@@ -37,8 +37,13 @@ async fn an_operator_may_ask_what_became_of_a_held_one() {
     let world =
         Draft::to(&["a"]).plugin(plugin).policy(|policy| policy.on_unknown = OnUnknown::Hold).start().await;
     world.provider.answers("a", [Answer::Failed(true)]);
-    let id = world.ends(DeliveryState::Held).await.message.id;
+    let view = world.ends(DeliveryState::Held).await;
+    let id = view.message.id;
+    let told = world.engine.explain(&view.message).await;
+    assert_eq!(told.chain[0].lookup_after_ms, Some(75_000));
     *world.draft.plugin.lookup.lock() = LookupStep::Absent;
+    let over = view.attempts[0].ended_at;
+    assert!(world.now().since(over) >= Policy::default().lookup_after, "its list had time to show it");
     assert_eq!(world.engine.lookup(id).await.expect("it answers"), LookupOutcome::Absent);
     assert_eq!(world.delivery(id).await.state, DeliveryState::Held, "asking changes nothing");
     let missing = world.engine.lookup(MessageId::from_i64(1)).await.expect("it answers");
@@ -56,6 +61,7 @@ async fn an_explanation_shows_the_chain_and_the_first_step_with_secrets_as_names
     let states: Vec<_> = told.chain.iter().map(|link| (link.lane.to_string(), &link.availability)).collect();
     assert!(matches!(states[0].1, LaneState::Broken(_)));
     assert_eq!(states[1], ("b@loc".to_owned(), &LaneState::Open));
+    assert_eq!(told.chain[0].lookup_after_ms, None, "this provider cannot be asked");
     assert!(told.chain[1].overlay && told.chain[1].plugin.as_deref() == Some("script 1"));
     let Some(FirstStep::Step(step)) = &told.first else { panic!("it has a first step") };
     let text = serde_json::to_string(step).expect("plain data");

@@ -68,6 +68,22 @@ async fn leased_and_marked_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_died_under_way_is_not_taken_for_absent_before_its_time() {
+    let mut plugin = Plugin::new();
+    plugin.description.looks_up = true;
+    *plugin.lookup.lock() = LookupStep::Absent;
+    let world = Draft::to(&["a"]).plugin(plugin).start().await;
+    world.provider.answers("a", [Answer::Hang]);
+    let id = world.send().await;
+    assert!(wait_until(|| async { world.provider.under_way() == 1 }).await);
+    let world = world.crash().await;
+    let died = tokio::time::Instant::now();
+    world.until(id, DeliveryState::Accepted).await;
+    assert_eq!(world.provider.asked("lookup"), 2, "at once, since it may be there, and when it is certain");
+    assert!(world.provider.sent()[0].at.duration_since(died) >= Policy::default().lookup_after);
+}
+
+#[tokio::test(start_paused = true)]
 async fn ended_stays_ended() {
     let world = Draft::to(&["a"]).start().await;
     let accepted = world.ends(DeliveryState::Accepted).await.message.id;

@@ -6,7 +6,7 @@ use dispatch_model::*;
 
 use crate::plugin::{Plugin, reason};
 use crate::provider::Answer;
-use crate::world::{Draft, World, outcomes};
+use crate::world::{Draft, World, outcomes, wait_until};
 
 async fn looking_up(answer: LookupStep, on_unknown: OnUnknown) -> World {
     let mut plugin = Plugin::new();
@@ -82,6 +82,8 @@ async fn a_lookup_that_finds_it_ends_it() {
     assert_eq!(view.delivery.references, ["found"]);
     assert!(!view.delivery.possible_double && !view.delivery.unresolved);
     assert_eq!(view.attempts[1].exchanges.len(), 1, "the question is on record");
+    let waited = view.attempts[1].started_at.since(view.attempts[0].ended_at);
+    assert_eq!(waited, Policy::default().lookup_after, "lists lag: it is not asked at once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,6 +92,34 @@ async fn a_lookup_that_finds_nothing_makes_it_free_to_be_sent() {
     let view = world.ends(DeliveryState::Accepted).await;
     assert_eq!(world.provider.sent_by(), ["a", "a"]);
     assert!(!view.delivery.possible_double);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_lags_is_asked_again_and_nothing_is_sent_meanwhile() {
+    let world = looking_up(LookupStep::NotYet(1_800_000), OnUnknown::Retry).await;
+    let id = world.send().await;
+    assert!(wait_until(|| async { world.view(id).await.attempts.len() == 3 }).await);
+    assert_eq!(world.provider.sent_by(), ["a"]);
+    let view = world.view(id).await;
+    assert!(view.delivery.unresolved && !view.delivery.possible_double);
+    assert_eq!(view.attempts[2].started_at.since(view.attempts[1].ended_at), Duration::from_secs(1800));
+    *world.draft.plugin.lookup.lock() = LookupStep::Absent;
+    let view = world.until(id, DeliveryState::Accepted).await;
+    assert_eq!(world.provider.sent_by(), ["a", "a"]);
+    assert!(!view.delivery.possible_double);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_lags_for_ever_is_held_when_it_is_too_late() {
+    let mut plugin = Plugin::new();
+    plugin.description.looks_up = true;
+    *plugin.lookup.lock() = LookupStep::NotYet(0);
+    let brief = |policy: &mut Policy| policy.expires_after = Duration::from_secs(600);
+    let world = Draft::to(&["a", "b"]).plugin(plugin).policy(brief).start().await;
+    world.provider.answers("a", [Answer::Failed(true)]);
+    let view = world.ends(DeliveryState::Held).await;
+    assert_eq!(world.provider.sent_by(), ["a"]);
+    assert_eq!(view.attempts.len(), 1 + 7, "once in 75 seconds, whatever the plugin says");
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,6 +23,7 @@ fn said(reference: &str, state: ReceiptState) -> HeardReceipt {
         backend: "twilio".into(),
         generation: 1,
         receipt: Receipt {
+            key: None,
             reference: reference.to_owned(),
             recipient: None,
             state,

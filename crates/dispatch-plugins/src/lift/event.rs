@@ -9,8 +9,8 @@ use crate::contract::wit;
 use crate::fault::contract;
 use crate::text;
 
-/// Events of one callback: the contract says so.
-const EVENTS_MAX: usize = 1000;
+/// Events of one callback: the contract says so. SendGrid's batches are bounded by bytes, and an event has a hundred and more.
+const EVENTS_MAX: usize = 10_000;
 /// Bytes of the answer: providers want a word or an empty document.
 const ANSWER_MAX: usize = 64 << 10;
 /// Bytes of a media type.
@@ -55,6 +55,7 @@ fn receipt(receipt: wit::Receipt) -> Result<Receipt, Fault> {
     }
     Ok(Receipt {
         reference: outcome::reference(receipt.reference)?,
+        key: receipt.key.map(outcome::reference).transpose()?,
         recipient: receipt.recipient,
         state: match receipt.state {
             wit::ReceiptState::Pending => ReceiptState::Pending,

@@ -196,6 +196,7 @@ fn a_reference_is_never_cut() {
 fn events_and_answers_are_bounded() {
     let receipt = wit::Receipt {
         reference: "SM1".to_owned(),
+        key: Some("dsp-1-0".to_owned()),
         recipient: Some("ana@example.com".to_owned()),
         state: wit::ReceiptState::Delivered,
         reason: None,
@@ -211,11 +212,11 @@ fn events_and_answers_are_bounded() {
             events: vec![wit::Event::Receipt(receipt.clone()); events],
         }))
     };
-    let ReceiveStep::Received(received) = said(204, Some("text/xml"), 1, 1000).unwrap() else {
+    let ReceiveStep::Received(received) = said(204, Some("text/xml"), 1, 10_000).unwrap() else {
         panic!("not received")
     };
     assert!(matches!(&received.events[0], Event::Receipt(one) if one.at.is_none()), "a time beyond time");
-    refused(said(200, None, 0, 1001), "1001 events");
+    refused(said(200, None, 0, 10_001), "10001 events");
     refused(said(302, None, 0, 0), "the answer 302");
     refused(said(200, Some("text/xml\r\nset-cookie: a=b"), 0, 0), "content type");
     refused(said(200, None, 65537, 0), "bytes of an answer");

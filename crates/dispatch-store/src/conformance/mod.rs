@@ -79,6 +79,7 @@ pub async fn run_all(make: impl Fn() -> Subject) {
         receipt::parts_are_found_and_counted_together,
         receipt::what_comes_before_our_commit_is_adopted_by_it,
         receipt::its_own_url_names_a_message_whose_answer_was_lost,
+        receipt::our_key_names_a_message_of_this_backend_and_location,
         receipt::a_held_or_waiting_one_is_settled_by_its_receipt,
         receipt::a_crash_during_the_attempt_loses_no_receipt,
         receipt::an_arrival_before_a_redrive_is_a_possible_double,

@@ -11,8 +11,17 @@ use crate::{About, FirstClaim, Heard, NewReceipt, News, PARKED_FOR, Redrive, Ret
 fn said(reference: &str, state: ReceiptState) -> NewReceipt {
     NewReceipt {
         backend: "twilio".into(),
+        location: None,
         about: None,
-        receipt: Receipt { reference: reference.to_owned(), recipient: None, state, reason: None, at: None },
+        key: None,
+        receipt: Receipt {
+            reference: reference.to_owned(),
+            key: None,
+            recipient: None,
+            state,
+            reason: None,
+            at: None,
+        },
         received_at: at(10),
     }
 }
@@ -84,6 +93,31 @@ pub(super) async fn its_own_url_names_a_message_whose_answer_was_lost(store: Sub
     // From now on the reference is enough.
     assert_eq!(hear(&store, said("SM9", ReceiptState::Delivered)).await, Heard::Fresh(id));
     assert_eq!(state(&store, id).await, DeliveryState::Delivered);
+}
+
+pub(super) async fn our_key_names_a_message_of_this_backend_and_location(store: Subject) {
+    let one = leased(&store, sms("L1", "m1", 1)).await;
+    let id = one.delivery.message;
+    store.settle(ended(&one.delivery, DeliveryState::Held)).await.expect("an end");
+    let key = About::of_key(&one.delivery.idempotency_key()).expect("a key of ours");
+    assert_eq!(About::of_key("dsp-of-somebody-else"), None);
+    let keyed = || NewReceipt { key: Some(key), ..said("SM9", ReceiptState::Delivered) };
+    let foreign = NewReceipt { backend: "other".into(), ..keyed() };
+    assert_eq!(
+        hear(&store, foreign).await,
+        Heard::Parked,
+        "another backend's account sends along what it likes"
+    );
+    let neighbour = NewReceipt { location: Some("L2".into()), ..keyed() };
+    assert_eq!(hear(&store, neighbour).await, Heard::Parked, "and so does another location's");
+    let later = About { generation: key.generation + 1, ..key };
+    assert_eq!(hear(&store, NewReceipt { key: Some(later), ..keyed() }).await, Heard::Parked);
+    assert_eq!(state(&store, id).await, DeliveryState::Held);
+    let own = NewReceipt { location: Some("L1".into()), ..keyed() };
+    assert_eq!(hear(&store, own).await, Heard::Fresh(id));
+    let view = store.message(id).await.expect("an answer").expect("it");
+    assert_eq!((view.delivery.state, view.delivery.unresolved), (DeliveryState::Delivered, false));
+    assert_eq!(view.delivery.references, ["SM9"]);
 }
 
 pub(super) async fn a_held_or_waiting_one_is_settled_by_its_receipt(store: Subject) {

@@ -4,7 +4,7 @@ use dispatch_model::{BackendName, HeardReceipt, MessageId, Timestamp, hear};
 
 use super::state::{Entry, State};
 use crate::receipts::{PARKED_MAX, RECEIPTS_MAX};
-use crate::{Heard, NewReceipt, News, transition};
+use crate::{About, Heard, NewReceipt, News, transition};
 
 /// What makes a receipt the same as another one.
 fn same(a: &HeardReceipt, b: &HeardReceipt) -> bool {
@@ -37,6 +37,13 @@ impl State {
     fn receipt_for(&self, new: &NewReceipt) -> Option<(MessageId, u32)> {
         if let Some(about) = new.about.filter(|about| self.entries.contains_key(&about.message)) {
             return Some((about.message, about.generation));
+        }
+        let spoken_of = |key: &About| {
+            let entry = self.entries.get(&key.message);
+            entry.is_some_and(|entry| transition::speaks_of(new, *key, &entry.delivery))
+        };
+        if let Some(key) = new.key.filter(spoken_of) {
+            return Some((key.message, key.generation));
         }
         self.entries.values().rev().find_map(|entry| {
             let (delivery, attempts) = (&entry.delivery, &entry.attempts);

@@ -1,6 +1,6 @@
 //! What providers say: each receipt finds its message, or is parked.
 //!
-//! The way there is the URL that the callback came to, or the reference: by the search terms, which have to have
+//! The way there is the URL that the callback came to, our key that came with it, or the reference: by the search terms, which have to have
 //! come as far as the newest attempt first.
 
 use dispatch_model::{AttemptRecord, BackendName, HeardReceipt, MessageId};
@@ -56,6 +56,12 @@ fn find(ledger: &mut Ledger, new: &NewReceipt) -> Result<Option<(Stored, u32)>, 
         && let Some(stored) = ledger.stored(about.message)?
     {
         return Ok(Some((stored, about.generation)));
+    }
+    if let Some(key) = new.key
+        && let Some(stored) = ledger.stored(key.message)?
+        && transition::speaks_of(new, key, &stored.delivery)
+    {
+        return Ok(Some((stored, key.generation)));
     }
     let reference = &new.receipt.reference;
     for id in ledger.indexed.referred(&ledger.db, reference)? {

@@ -57,6 +57,7 @@ impl Said {
             generation,
             receipt: Receipt {
                 reference: self.reference,
+                key: None,
                 recipient: Some(self.recipient).filter(|recipient| !recipient.is_empty()),
                 state,
                 reason,

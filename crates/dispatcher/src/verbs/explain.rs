@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dispatch_engine::{
     ChainLink, Engine, EngineConfig, EngineDeps, Explanation, FirstStep, LaneState, TextPlan,
@@ -15,7 +16,7 @@ use super::{Place, action, send};
 use crate::cli::ExplainArgs;
 use crate::clock::SystemClock;
 use crate::exit::Failure;
-use crate::{configuration, daemon, setup};
+use crate::{configuration, daemon, setup, when};
 
 pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Failure> {
     let loaded = configuration::load(&configuration::inputs(&place.config, BTreeMap::new()))?;
@@ -114,6 +115,10 @@ fn chain_link(link: &ChainLink) -> String {
     }
     if link.dry_run {
         words.push_str(", a dry run");
+    }
+    if let Some(wait) = link.lookup_after_ms {
+        let wait = when::span(Duration::from_millis(wait));
+        let _ = write!(words, ", asked {wait} after an attempt whose answer is lost");
     }
     match &link.availability {
         LaneState::Open => {}

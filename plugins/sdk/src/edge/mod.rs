@@ -166,6 +166,7 @@ fn lookup_step<S: Serialize>(step: Result<LookupStep<S>, Reason>) -> wire::Looku
         }
         Ok(LookupStep::Found(outcome)) => wire::LookupStep::Found(outcome.into()),
         Ok(LookupStep::Absent) => wire::LookupStep::Absent,
+        Ok(LookupStep::NotYet(wait_ms)) => wire::LookupStep::NotYet(wait_ms),
         Err(reason) => wire::LookupStep::CannotTell(reason.into()),
     }
 }

@@ -201,6 +201,7 @@ pub(super) fn event(event: Event) -> wire::Event {
     match event {
         Event::Receipt(receipt) => wire::Event::Receipt(wire::Receipt {
             reference: receipt.reference,
+            key: receipt.key,
             recipient: receipt.recipient,
             state: match receipt.state {
                 ReceiptState::Pending => wire::ReceiptState::Pending,

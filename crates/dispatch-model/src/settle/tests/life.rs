@@ -44,6 +44,7 @@ fn any_end() -> impl Strategy<Value = End> {
         1 => Just(fault()),
         1 => any_outcome().prop_map(End::Found),
         1 => Just(End::Absent),
+        1 => (0u64..10_000).prop_map(|seconds| End::NotYet(Duration::from_secs(seconds))),
         1 => Just(End::CannotTell(reason("c"))),
         1 => Just(End::Released),
     ]

@@ -123,6 +123,11 @@ fn waits_are_those_of_the_schedule_or_what_the_provider_asked_for() {
     assert_eq!(asked, Duration::from_secs(77));
     let paused = due(&world.settle(leased(&["a"]), throttled(30), false));
     assert_eq!(paused, Duration::from_secs(30));
+    let asked = due(&world.looking_up().settle(leased(&["a"]), unknown(), true));
+    assert_eq!(asked, Duration::from_secs(75), "a provider's list lags");
+    let safe = World { idempotent: true, ..World::default().looking_up() };
+    let asked = due(&safe.settle(leased(&["a"]), unknown(), true));
+    assert!(asked <= Duration::from_secs(5), "a repetition that is recognised need not wait: {asked:?}");
 }
 
 #[test]
@@ -251,6 +256,22 @@ fn a_lookup_settles_what_became_of_it() {
         row(&absent),
         (DeliveryState::Scheduled, Some("b"), 0),
         "known not to have arrived, it may go elsewhere"
+    );
+
+    // Asked no sooner than the route says, nor than the plugin does; and nothing is sent meanwhile.
+    for (told, wait) in [(0, 75), (600, 600)] {
+        let later = world.settle(unresolved(), End::NotYet(Duration::from_secs(told)), false);
+        assert_eq!(row(&later), (DeliveryState::Scheduled, Some("a"), 1));
+        assert!(later.delivery.unresolved && !later.delivery.possible_double);
+        assert_eq!(later.delivery.due_at, after(wait));
+    }
+    let mut late = unresolved();
+    late.expires_at = after(3);
+    let asked = world.settle_at(late, End::NotYet(Duration::ZERO), false, after(3));
+    assert_eq!(
+        asked.delivery.state,
+        DeliveryState::Held,
+        "it is asked about as long as it is worth delivering"
     );
 
     let end = || End::CannotTell(reason("nobody"));
