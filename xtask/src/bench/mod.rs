@@ -17,8 +17,6 @@ mod yardstick;
 
 use std::process::Command;
 
-use anyhow::Context as _;
-
 use crate::command::{self, cargo, target, xtask};
 use table::Row;
 
@@ -61,38 +59,50 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn measure(args: &Args) -> anyhow::Result<()> {
     let scale = if args.quick { 10 } else { 1 };
-    let mut rows: Vec<Row> = Vec::new();
-    let wanted = |name: &str| args.only.as_deref().is_none_or(|only| only == name);
-    if wanted("yardsticks") {
-        rows.extend(yardstick::all(scale).await.context("yardsticks")?);
+    let mut report = Report { args, rows: Vec::new(), failed: Vec::new(), named: false };
+    report.part("yardsticks", async || yardstick::all(scale).await).await;
+    report.part("accept", async || accept::run(scale).await).await;
+    report.part("whole-way", async || way::run(scale).await).await;
+    report.part("waiting", async || waiting::run().await).await;
+    report.part("backlog", async || backlog::run(scale).await).await;
+    report.part("start", async || start::run().await).await;
+    report.part("plugins", async || examples::plugins()).await;
+    report.part("costs", async || examples::costs(scale)).await;
+    report.part("attachments", async || examples::attachments(scale)).await;
+    report.part("routing", async || examples::routing()).await;
+    anyhow::ensure!(report.named, "no measurement has this name");
+    if args.json {
+        table::print_json(&report.rows)?;
     }
-    if wanted("accept") {
-        rows.extend(accept::run(scale).await.context("accept")?);
+    anyhow::ensure!(report.failed.is_empty(), "not measured: {}", report.failed.join("; "));
+    Ok(())
+}
+
+/// What was measured so far.
+struct Report<'a> {
+    args: &'a Args,
+    rows: Vec<Row>,
+    failed: Vec<String>,
+    /// Some part was asked for.
+    named: bool,
+}
+
+impl Report<'_> {
+    /// Measures a part if it is asked for and prints its rows. The others are measured even if it fails: a run takes
+    /// minutes.
+    async fn part(&mut self, name: &str, measure: impl AsyncFnOnce() -> anyhow::Result<Vec<Row>>) {
+        if self.args.only.as_deref().is_some_and(|only| only != name) {
+            return;
+        }
+        self.named = true;
+        match measure().await {
+            Ok(rows) => {
+                if !self.args.json {
+                    table::print(name, &rows);
+                }
+                self.rows.extend(rows);
+            }
+            Err(error) => self.failed.push(format!("{name}: {error:#}")),
+        }
     }
-    if wanted("whole-way") {
-        rows.extend(way::run(scale).await.context("whole-way")?);
-    }
-    if wanted("waiting") {
-        rows.extend(waiting::run().await.context("waiting")?);
-    }
-    if wanted("backlog") {
-        rows.extend(backlog::run(scale).await.context("backlog")?);
-    }
-    if wanted("start") {
-        rows.extend(start::run().await.context("start")?);
-    }
-    if wanted("plugins") {
-        rows.extend(examples::plugins().context("plugins")?);
-    }
-    if wanted("costs") {
-        rows.extend(examples::costs(scale).context("costs")?);
-    }
-    if wanted("attachments") {
-        rows.extend(examples::attachments(scale).context("attachments")?);
-    }
-    if wanted("routing") {
-        rows.extend(examples::routing().context("routing")?);
-    }
-    anyhow::ensure!(!rows.is_empty(), "no measurement has this name");
-    if args.json { table::print_json(&rows) } else { table::print(&rows) }
 }

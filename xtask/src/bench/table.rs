@@ -63,23 +63,27 @@ pub(super) fn print_json(rows: &[Row]) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn print(rows: &[Row]) -> anyhow::Result<()> {
-    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
-    println!("{:<width$}  {:>9}  {:>8}  {:>8}  {:>9}  note", "", "per s", "p50 ms", "p99 ms", "CPU us");
+/// Names are padded to this, so that the parts' columns stand below each other.
+const NAME: usize = 38;
+
+pub(super) fn print(part: &str, rows: &[Row]) {
+    println!("{part:<NAME$}  {:>9}  {:>8}  {:>8}  {:>9}", "per s", "p50 ms", "p99 ms", "CPU us");
     for row in rows {
         let number = |value: Option<f64>, digits: usize| {
             value.map_or_else(String::new, |value| format!("{value:.digits$}"))
         };
         let goal = if row.goal.is_empty() { String::new() } else { format!("(goal: {})", row.goal) };
-        println!(
-            "{:<width$}  {:>9}  {:>8}  {:>8}  {:>9}  {} {goal}",
+        let line = format!(
+            "  {:<width$}  {:>9}  {:>8}  {:>8}  {:>9}  {} {goal}",
             row.name,
             number(row.per_second, 0),
             number(row.p50_ms, 2),
             number(row.p99_ms, 2),
             number(row.cpu_us, 1),
             row.note,
+            width = NAME - 2,
         );
+        println!("{}", line.trim_end());
     }
-    Ok(())
+    println!();
 }

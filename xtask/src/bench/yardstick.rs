@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use dispatch_highlevel::{SigningKey, verify};
 use dispatch_testkit::{Client, Home, Load, free_port, sms, until};
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
@@ -19,6 +20,7 @@ use crate::process::{cpu, each};
 
 pub(super) async fn all(scale: usize) -> anyhow::Result<Vec<Row>> {
     let mut rows = disk(scale)?;
+    rows.push(signature(scale)?);
     rows.push(bare_server(scale).await?);
     Ok(rows)
 }
@@ -46,6 +48,19 @@ fn disk(scale: usize) -> anyhow::Result<Vec<Row>> {
         rows.push(Row::new(name).rate(rate).latency(at(50), at(99)).note("the disk's limit"));
     }
     Ok(rows)
+}
+
+/// One webhook's signature, which is nothing but arithmetic: how fast a core is today.
+fn signature(scale: usize) -> anyhow::Result<Row> {
+    let (key, body) = (SigningKey::from_seed([7; 32]), sms("bench", 1, BODY));
+    let signature = key.sign(&body);
+    let (keys, times) = ([key.verifying_key()], 20_000 / scale);
+    let started = Instant::now();
+    for _ in 0..times {
+        anyhow::ensure!(verify(&keys, &body, [signature.as_bytes()]).is_ok(), "our own signature is refused");
+    }
+    let each = started.elapsed().as_secs_f64() * 1e6 / times as f64;
+    Ok(Row::new("one Ed25519 signature verified").cpu(each).note("how fast a core is today"))
 }
 
 /// The same HTTP server, the same load; it reads the body and answers.
