@@ -191,7 +191,7 @@ const reasonOf = (outcome) => outcome.val.reason ?? outcome.val;
  * The contract.
  * - `about`: name, version, summary, channels, schema (an object), secrets ([{ name, summary, required }]), limits, and
  *   features where the provider honours the idempotency key ({ idempotency: true })
- * - `check(settings)`: { hosts, secrets?, relay?, problems? }, a problem being { path, message }
+ * - `check(settings)`: { hosts, secrets?, relay?, session?, problems? }, a problem being { path, message }
  *
  * One request a message:
  * - `request(context, message)`: what `request` above makes, or an outcome
@@ -202,6 +202,7 @@ const reasonOf = (outcome) => outcome.val.reason ?? outcome.val;
  *
  * On top, where the provider can:
  * - `receive(context, callback)`, `onReceiveReply(context, state, response)`: `received`, `refused` or `prepare`
+ * - `receiveSmpp(context, delivery)`: the same, of what comes over the backend's SMPP session
  * - `lookup(context, message, attemptedAtMs)`, `onLookupReply(context, state, response)`: `found`, `absent`,
  *   `notYet`, `cannotTell` or `prepare`
  */
@@ -213,6 +214,7 @@ export function plugin({ about, check, request, outcome, ...more }) {
     },
     onReply = (context, _state, response) => outcome(context, response),
     receive = () => refused(...unsupported),
+    receiveSmpp = () => refused(...unsupported),
     onReceiveReply = () => refused(...unsupported),
     lookup = () => cannotTell(...unsupported),
     onLookupReply = () => cannotTell(...unsupported),
@@ -226,7 +228,7 @@ export function plugin({ about, check, request, outcome, ...more }) {
       settingsSchema: JSON.stringify(about.schema),
       secrets: about.secrets ?? [],
       limits: { textMax: undefined, media: 'none', mediaMax: 0, mediaBytesMax: 0n, ...about.limits },
-      features: { receive: 'receive' in more, lookup: 'lookup' in more, idempotency: false, ...about.features },
+      features: { receive: 'receive' in more || 'receiveSmpp' in more, lookup: 'lookup' in more, idempotency: false, ...about.features },
     }),
     check(json) {
       const settings = parsed(json);
@@ -244,13 +246,14 @@ export function plugin({ about, check, request, outcome, ...more }) {
         state,
         reply,
         (known, before, answer, kind) => {
-          // The host answers what was asked; whoever asks for a mail reads a relay's answer.
-          if (kind !== 'http' && !more.onReply) return stepOf(unknown('reply', 'a relay answered an HTTP request'));
+          // The host answers what was asked; whoever asks for a mail or a short message reads what answers that.
+          if (kind !== 'http' && !more.onReply) return stepOf(unknown('reply', 'no HTTP answer to an HTTP request'));
           return stepOf(onReply(known, before, answer));
         },
         stepOf,
       ),
-    receive: (context, callback) => receive(contextOf(context), callbackOf(callback)),
+    receive: (context, { tag, val }) =>
+      tag === 'http' ? receive(contextOf(context), callbackOf(val)) : receiveSmpp(contextOf(context), val),
     onReceiveReply: (context, state, reply) =>
       answered(context, state, reply, onReceiveReply, (failed) => ({ tag: 'refused', val: reasonOf(failed) })),
     lookup: (context, { message, attemptedAtMs }) => lookup(contextOf(context), message, attemptedAtMs),

@@ -40,6 +40,8 @@ test('callbacks are believed when they are signed', () => {
   assert.equal(said.val.events[0].val.state, 'delivered');
   assert.equal(delivery.receive(given, callback(body, { 'x-nube-signature': sign('guessed') })).tag, 'refused');
   assert.equal(delivery.receive(given, callback(body)).tag, 'refused');
+  // Nube speaks no SMPP.
+  assert.equal(delivery.receive(given, { tag: 'smpp', val: {} }).tag, 'refused');
 });
 
 test('a lost answer is asked for', () => {

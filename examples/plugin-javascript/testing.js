@@ -50,10 +50,13 @@ export const noAnswer = (kind, mayHaveLeft) => ({ tag: 'failed', val: { kind, de
 
 /** A callback, as the provider posts it. */
 export const callback = (body, headers = {}) => ({
-  method: 'POST',
-  url: 'https://hooks.example.com/callbacks/x',
-  headers: Object.entries(headers).map(([name, value]) => ({ name, value })),
-  body: bytes(body),
+  tag: 'http',
+  val: {
+    method: 'POST',
+    url: 'https://hooks.example.com/callbacks/x',
+    headers: Object.entries(headers).map(([name, value]) => ({ name, value })),
+    body: bytes(body),
+  },
 });
 
 /** Pieces as text: secrets as {secret NAME}, attachments as {attachment INDEX}. */

@@ -109,11 +109,28 @@ def unknown(code, message):
     return t.Outcome_Unknown(_reason(code, message))
 
 
+# A parser that goes deeper than this, and nobody's honest JSON does, would run out of the sandbox's stack.
+_DEPTH_MAX = 100
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
+
+
+def _is_deep(text):
+    if text.count("[") + text.count("{") <= _DEPTH_MAX:
+        return False
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > _DEPTH_MAX:
+            return True
+    return False
+
+
 def parsed(text):
-    """JSON read; None where it is none."""
+    """JSON read, a string or UTF-8; None where it is none, or lists and tables lie 100 deep in each other."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        text = text if isinstance(text, str) else text.decode().removeprefix("\ufeff")
+        return None if _is_deep(text) else json.loads(text)
+    except ValueError:
         return None
 
 
@@ -187,7 +204,7 @@ def _ask(asked, effect, state):
 
 def received(events, status=200, content_type=None, body=b""):
     """The callback is genuine, and this is what it says: a list of `receipt` and `inbound`."""
-    return t.ReceiveStep_Received(t.Received(t.CallbackAnswer(status, content_type, body), list(events)))
+    return t.ReceiveStep_Received(t.Received(t.HttpAnswer(status, content_type, body), list(events)))
 
 
 def receipt(reference, state, code=None, message="", at_ms=None, recipient=None, key=None):
@@ -248,7 +265,8 @@ class Plugin(Contract):
     """Say `about` and `check_settings`, then `request` and `outcome`: one request a message.
 
     Several requests: `deliver_message` and `on_response` instead. On top, where the provider can: `receive_callback`,
-    `look_up`, and what goes on with them. `settings` are the backend's, as a dict."""
+    `receive_delivery`, `look_up`, and what goes on with them. `settings` are the backend's, as a dict. Whoever asks for
+    mails or short messages says `"relay": True` or `"session": True` in `about`."""
 
     about = {}
 
@@ -272,11 +290,15 @@ class Plugin(Contract):
     def on_response(self, settings, context, state, response):
         """`prepare`, `send`, or an outcome."""
         if not isinstance(response, Response):
-            return unknown("reply", "a relay answered an HTTP request")
+            return unknown("reply", "no HTTP answer to an HTTP request")
         return self.outcome(settings, context, response)
 
     def receive_callback(self, settings, context, callback):
         """`received`, `refused` or `prepare`. Anybody can send a callback: verify it first."""
+        return refused(*_UNSUPPORTED)
+
+    def receive_delivery(self, settings, context, delivery):
+        """The same, of what comes over the backend's SMPP session: a `t.SmppDelivery`."""
         return refused(*_UNSUPPORTED)
 
     def on_receive_response(self, settings, context, state, response):
@@ -296,7 +318,8 @@ class Plugin(Contract):
     def describe(self):
         about, own = self.about, type(self)
         features = t.Features(0)
-        if own.receive_callback is not Plugin.receive_callback:
+        plain = (Plugin.receive_callback, Plugin.receive_delivery)
+        if (own.receive_callback, own.receive_delivery) != plain:
             features |= t.Features.RECEIVE
         if own.look_up is not Plugin.look_up:
             features |= t.Features.LOOKUP
@@ -322,7 +345,8 @@ class Plugin(Contract):
             hosts = self.check_settings(table)
         except Problems as problems:
             raise Err([t.Problem(path, words) for path, words in problems.args[0]])
-        return t.Asks(hosts, False, False, list(self.about.get("secrets", {})))
+        about = self.about
+        return t.Asks(hosts, about.get("relay", False), about.get("session", False), list(about.get("secrets", {})))
 
     def deliver(self, context, message):
         return _step(self.deliver_message(json.loads(context.settings), context, message))
@@ -331,7 +355,8 @@ class Plugin(Contract):
         return _answered(self.on_response, context, state, reply, _step, _step)
 
     def receive(self, context, callback):
-        return _receive_step(self.receive_callback(json.loads(context.settings), context, callback))
+        take = self.receive_callback if isinstance(callback, t.Callback_Http) else self.receive_delivery
+        return _receive_step(take(json.loads(context.settings), context, callback.value))
 
     def on_receive_reply(self, context, state, reply):
         failed = lambda outcome: t.ReceiveStep_Refused(_reason_of(outcome))
@@ -351,7 +376,7 @@ def _answered(judge, context, state, reply, step, failed):
     delivers, known = json.loads(state)
     if isinstance(reply, t.Reply_Failed):
         return failed(_of_failure(reply.value, delivers))
-    # Whoever asks for a mail reads a relay's answer.
+    # Whoever asks for a mail or a short message reads what answers that.
     answer = Response(reply.value, delivers) if isinstance(reply, t.Reply_Http) else reply.value
     return step(judge(json.loads(context.settings), context, known, answer))
 

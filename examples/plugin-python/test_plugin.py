@@ -1,9 +1,9 @@
 import json
 import unittest
 
-from dispatcher import t
+from dispatcher import parsed, receipt, received, t
 from plugin import Delivery
-from testing import answer, context, email, file, no_answer, shown
+from testing import answer, callback, context, email, file, no_answer, shown
 
 GIVEN = context({"from": "Agency <hello@agency.example>"})
 MAIL = email(None, "ana@example.com", "Hola", "<p>Hola</p>")
@@ -47,6 +47,27 @@ class PluginTest(unittest.TestCase):
     def test_a_mail_without_a_sender_is_told(self):
         said = Delivery().deliver(context({}), MAIL).value
         self.assertEqual(said.value.code, "no-sender")
+
+    def test_callbacks_are_believed_by_who_takes_them(self):
+        class Believing(Delivery):
+            def receive_callback(self, settings, context, callback):
+                return received([receipt(callback.body.decode(), t.ReceiptState.DELIVERED)])
+
+        self.assertIsInstance(Delivery().receive(GIVEN, callback(b"m1")), t.ReceiveStep_Refused)
+        said = Believing().receive(GIVEN, callback(b"m1"))
+        self.assertEqual((said.value.answer.status, said.value.events[0].value.reference), (200, "m1"))
+        self.assertTrue(Believing().describe().features & t.Features.RECEIVE)
+        self.assertFalse(Delivery().describe().features & t.Features.RECEIVE)
+
+    def test_no_json_is_too_deep(self):
+        nested = lambda depth: "[" * depth + "]" * depth
+        self.assertIsNotNone(parsed(nested(100)))
+        self.assertIsNone(parsed(nested(101)))
+        self.assertIsNone(parsed(b"{" * 200))
+        self.assertEqual(parsed(b"\xef\xbb\xbf[1]"), [1])
+        self.assertIsNone(parsed(b"\xff"))
+        self.assertEqual(parsed(json.dumps({"a\\\"": nested(200)})), {"a\\\"": nested(200)})
+        self.assertEqual(len(parsed(json.dumps([{}] * 500))), 500)
 
 
 if __name__ == "__main__":

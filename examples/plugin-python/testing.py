@@ -47,7 +47,7 @@ def no_answer(kind, may_have_left):
 def callback(body, headers=None):
     """A callback, as the provider posts it."""
     pairs = [t.Pair(name, value) for name, value in (headers or {}).items()]
-    return t.Callback("POST", "https://hooks.example.com/callbacks/x", pairs, body)
+    return t.Callback_Http(t.HttpCallback("POST", "https://hooks.example.com/callbacks/x", pairs, body))
 
 
 def shown(pieces):

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::stage::{ACCOUNT, LOCATION, SOON, Stage, TOKEN, outcomes, text};
 
-const PUBLIC: &str = "https://hooks.example.com";
+/// Where the proxy before the daemon is, for those who sign.
+pub(crate) const PUBLIC: &str = "https://hooks.example.com";
 
 /// One backend, and a route with these keys.
 fn config(stage: &Stage, route: &str) -> String {
@@ -33,7 +34,12 @@ async fn start(stage: &Stage, route: &str) -> anyhow::Result<Daemon> {
 }
 
 /// The fields of a form, signed for a URL under the public one.
-async fn call(stage: &Stage, url: &str, fields: &[(&str, &str)], token: &str) -> anyhow::Result<Response> {
+pub(crate) async fn call(
+    stage: &Stage,
+    url: &str,
+    fields: &[(&str, &str)],
+    token: &str,
+) -> anyhow::Result<Response> {
     let mut sorted = fields.to_vec();
     sorted.sort_unstable();
     let signed: String = sorted.iter().flat_map(|(name, value)| [*name, *value]).collect();

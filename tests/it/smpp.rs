@@ -158,3 +158,28 @@ async fn a_wrong_password_is_the_accounts_fault() -> anyhow::Result<()> {
     daemon.stop().await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs npm smpp: run `cargo xtask test`"]
+async fn what_people_write_is_kept_and_heeded() -> anyhow::Result<()> {
+    let stage = Stage::new().await?;
+    let (daemon, centre) = begin(&stage).await?;
+    daemon.send(&text("question", "+525512340009", "echo: ¡Alto!")).await?;
+    let listed = until_some("the answer to come in", SOON, async || {
+        let listed = daemon.cli().json(&["messages", "--inbound"]).await.ok()?;
+        listed["items"].as_array()?.iter().find(|item| item["state"] == "kept").cloned()
+    })
+    .await?;
+    assert_eq!((&listed["sender"], &listed["location"]), (&json!("+525512340009"), &json!(LOCATION)));
+    let answered = until_some("the message centre to be told", SOON, async || {
+        centre.told("ANSWERED").into_iter().find(|one| one["inbound"] == "¡Alto!")
+    })
+    .await?;
+    assert_eq!(answered["status"], 0);
+    daemon.send(&text("after", "+525512340009", "Hola")).await?;
+    let message = daemon.wait_state("after", "dead-lettered", SOON).await?;
+    assert_eq!(message["delivery"]["reason"]["code"], "suppressed");
+    assert_eq!(submitted(&centre, "525512340009").len(), 1);
+    daemon.stop().await?;
+    Ok(())
+}

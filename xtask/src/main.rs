@@ -9,6 +9,7 @@ mod bench;
 mod command;
 mod counterparts;
 mod demo;
+mod fuzz;
 mod plugins;
 mod process;
 mod test;
@@ -39,6 +40,8 @@ enum Verb {
     Tidy(tidy::Args),
     /// Kill it, cut its power, break what is around it, and count what is lost
     Torture(torture::Args),
+    /// Feed hostile bytes to every place where bytes of others come in
+    Fuzz(fuzz::Args),
     /// Measure speed and memory of a release build
     Bench(bench::Args),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Plugins(args) => plugins::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Torture(args) => torture::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Bench(args) => bench::run(&args),
     };
     match done {

@@ -13,9 +13,6 @@ pub(crate) struct Args {
     /// nothing
     #[arg(long)]
     fast: bool,
-    /// Also build and try plugins in three languages, as their authors' page says: a quarter of an hour and more
-    #[arg(long, conflicts_with = "fast")]
-    authors: bool,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
@@ -35,17 +32,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     report.try_("guests, natively", || command::run(guests().args(["test", "--quiet"]).args(&args.filter)));
     let host = ["test", "--workspace", "--no-fail-fast"];
     report.try_("host and end to end", || command::run(cargo().args(host).args(&args.filter)));
+    report.try_("fuzzing, shortly", || command::run(xtask()?.args(["fuzz", "--seconds", "2"])));
     report.try_("torture, shortly", || command::run(xtask()?.args(["torture", "--short"])));
     if !args.fast {
-        let real = ["test", "--workspace", "--test", "e2e", "--test", "counterpart"];
-        report.try_("real counterparts", || {
-            let others = ["--", "--ignored", "--skip", "authors::"];
-            command::run(cargo().args(real).args(&args.filter).args(others))
-        });
-        if args.authors {
-            report.try_("authors, by their page", || {
-                command::run(cargo().args(real).args(["authors::", "--", "--ignored"]))
-            });
+        // Apart: builds that fill the processors for minutes would make the others' peers wait.
+        let parts = match args.filter.as_deref() {
+            None => vec![
+                ("real counterparts", vec!["--skip", "authors::"]),
+                ("plugins, three languages", vec!["authors::"]),
+            ],
+            Some(filter) => vec![("real counterparts", vec![filter])],
+        };
+        for (name, which) in parts {
+            let real = ["test", "--workspace", "--test", "e2e", "--test", "counterpart", "--", "--ignored"];
+            report.try_(name, || command::run(cargo().args(real).args(which)));
         }
     }
     report.close(args)
@@ -90,9 +90,6 @@ impl Report {
         }
         if args.fast {
             println!("  left out: tests against servers and libraries of others (--fast)");
-        }
-        if !args.authors {
-            println!("  left out: plugins in three languages by their authors' page (--authors)");
         }
         let failed = self.parts.into_iter().find_map(|(name, _, error)| Some(error?.context(name)));
         failed.map_or(Ok(()), Err)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dispatch_engine::EngineStatus;
-use dispatch_model::{BackendName, LocationId, Timestamp};
+use dispatch_model::{BackendName, Channel, LocationId, Timestamp};
 use dispatch_store::{Filter, Resolution, StoreStats, Suspension};
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +116,30 @@ pub struct SuspendRequest {
     pub what: Suspension,
     /// Or resumes.
     pub suspended: bool,
+}
+
+/// A person to suppress.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressedPerson {
+    /// The channel; others are not concerned.
+    pub channel: Channel,
+    /// The number, with its country code, or the mail address.
+    pub address: String,
+    /// The location; none for every one.
+    #[serde(default)]
+    pub location: Option<LocationId>,
+    /// Why, for the list.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Suppresses people; at most 1000 of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressRequest {
+    /// Whom.
+    pub people: Vec<SuppressedPerson>,
 }
 
 /// What the daemon knows of itself.

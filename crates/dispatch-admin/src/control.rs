@@ -40,9 +40,9 @@ pub trait Supervisor: Send + Sync + 'static {
 
 /// The handler of the control API.
 pub struct Control {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    daemon: Option<(Arc<Engine>, Arc<dyn Supervisor>)>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) daemon: Option<(Arc<Engine>, Arc<dyn Supervisor>)>,
 }
 
 impl Control {
@@ -79,6 +79,9 @@ impl Control {
             (Method::Post, ["v1", "cancel"]) => self.cancel(read(&request.body)?).await,
             (Method::Post, ["v1", "redrive"]) => self.redrive(read(&request.body)?).await,
             (Method::Post, ["v1", "suspend"]) => self.suspend(read(&request.body)?).await,
+            (Method::Get, ["v1", "suppressions"]) => self.suppressions(query).await,
+            (Method::Post, ["v1", "suppressions"]) => self.suppress(read(&request.body)?).await,
+            (Method::Post, ["v1", "suppressions", "remove"]) => self.unsuppress(read(&request.body)?).await,
             (Method::Get, ["v1", "quarantine"]) => self.quarantine(query).await,
             (Method::Get, ["v1", "quarantine", id]) => self.quarantine_body(id).await,
             (Method::Post, ["v1", "backup"]) => self.backup(read(&request.body)?).await,
@@ -261,7 +264,7 @@ fn decode(part: &str) -> String {
         .unwrap_or_default()
 }
 
-fn page_of(query: &str) -> Result<(Option<Cursor>, usize), ApiError> {
+pub(crate) fn page_of(query: &str) -> Result<(Option<Cursor>, usize), ApiError> {
     let mut cursor = None;
     let mut limit = PAGE;
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {

@@ -18,7 +18,7 @@ pub enum FilterError {
     },
     /// A key that no filter has.
     #[error(
-        "unknown filter {0}: expected one of id, location, contact, recipient, state, route, backend, channel, since, until, possible_double"
+        "unknown filter {0}: expected one of id, location, contact, recipient, state, route, backend, channel, since, until, possible_double, inbound"
     )]
     Key(String),
 }
@@ -42,6 +42,7 @@ pub fn filter_from_query(query: &str) -> Result<Filter, FilterError> {
             "possible_double" => {
                 filter.possible_double = Some(parse("possible_double", &text, "true or false")?);
             }
+            "inbound" => filter.inbound = Some(parse("inbound", &text, "true or false")?),
             "limit" | "cursor" => {}
             other => return Err(FilterError::Key(other.to_owned())),
         }
@@ -76,8 +77,10 @@ pub fn filter_to_query(filter: &Filter) -> String {
             query.append_pair(key, &at.as_millis().to_string());
         }
     }
-    if let Some(double) = filter.possible_double {
-        query.append_pair("possible_double", if double { "true" } else { "false" });
+    for (key, flag) in [("possible_double", filter.possible_double), ("inbound", filter.inbound)] {
+        if let Some(flag) = flag {
+            query.append_pair(key, if flag { "true" } else { "false" });
+        }
     }
     query.finish()
 }
@@ -139,6 +142,7 @@ mod tests {
             since: Some(Timestamp::from_millis(1)),
             until: Some(Timestamp::from_millis(2)),
             possible_double: Some(true),
+            inbound: Some(false),
         };
         assert_eq!(filter_from_query(&filter_to_query(&filter)), Ok(filter));
     }

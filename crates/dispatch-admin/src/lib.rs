@@ -14,10 +14,12 @@ mod error;
 mod filter;
 mod guard;
 mod serve;
+mod suppressions;
 
 pub use api::{
     Answer, ApiRequest, BackendRow, CallbackRow, CancelRequest, Changed, DaemonFacts, LocationNames, Method,
-    QuarantineBody, RedriveRequest, ReloadReport, ResolveRequest, StatusReport, SuspendRequest,
+    QuarantineBody, RedriveRequest, ReloadReport, ResolveRequest, StatusReport, SuppressRequest,
+    SuppressedPerson, SuspendRequest,
 };
 pub use control::{Control, Supervisor};
 pub use error::ApiError;

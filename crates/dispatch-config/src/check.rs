@@ -3,18 +3,19 @@
 //! What only a plugin knows (whether its settings are right) is checked by whoever can ask it, and
 //! shown by the same [`Document`](crate::Document).
 
-use std::collections::BTreeSet;
+mod routes;
+
 use std::time::Duration;
 
 use ahash::AHashMap;
-use dispatch_model::{BackendName, Channel};
+use dispatch_model::BackendName;
 
 use crate::document::find;
 use crate::node::{Node, Origin};
 use crate::origins::Origins;
 use crate::problems::Problems;
 use crate::suggestion::{listed, nearest, one_of};
-use crate::{Config, Expect, Relay, RelayTls, Session, Source};
+use crate::{Config, Relay, RelayTls, Session, Source};
 
 /// The shortest time for which a dedupe key is kept: a sender may retry for days, and an operator may
 /// have it resend weeks later.
@@ -38,6 +39,7 @@ impl Check<'_> {
         self.backends();
         self.locations();
         self.routes();
+        self.inbound();
         self.tests();
     }
 
@@ -256,97 +258,6 @@ impl Check<'_> {
                     }
                     self.session(session, backend.plaintext, &format!("{at}.session"));
                 }
-            }
-        }
-    }
-
-    fn routes(&mut self) {
-        let config = self.config;
-        for (index, route) in config.routes.iter().enumerate() {
-            let at = format!("routes[{index}]");
-            let several = find_list(self.root, &format!("{at}.deliver"));
-            for (position, name) in route.rule.deliver.backends().enumerate() {
-                if !config.backends.contains_key(name) {
-                    let item =
-                        if several { format!("{at}.deliver[{position}]") } else { format!("{at}.deliver") };
-                    let weighted = format!("{item}.backend");
-                    self.unknown_backend(if has(self.root, &weighted) { &weighted } else { &item }, name);
-                }
-            }
-            let when = &route.rule.when;
-            let for_email = [("to_domain", !when.to_domain.is_empty()), ("from", !when.from.is_empty())];
-            let for_sms = [("phone_prefix", !when.phone_prefix.is_empty())];
-            let given =
-                |list: &[(&'static str, bool)]| list.iter().find(|(_, given)| *given).map(|(name, _)| *name);
-            let clash = match route.rule.channel {
-                Some(Channel::Sms) => given(&for_email).map(|name| (name, Channel::Email)),
-                Some(Channel::Email) => given(&for_sms).map(|name| (name, Channel::Sms)),
-                None => {
-                    given(&for_email).filter(|_| given(&for_sms).is_some()).map(|name| (name, Channel::Email))
-                }
-            };
-            if let Some((name, channel)) = clash {
-                let message = format!("this route can never match: `{name}` is a condition for {channel}");
-                self.error(&format!("{at}.when.{name}"), message, "take it away, or make two routes");
-            }
-            let retry = &route.policy.retry;
-            let half_read = self.problems.spoils(&at) || self.problems.spoils("defaults.route");
-            if retry.first > retry.max && !half_read {
-                self.error(
-                    &format!("{at}.retry.first"),
-                    "the first wait is longer than the longest",
-                    "write at most what `max` is",
-                );
-            }
-            if route.policy.lookup_after >= route.policy.expires_after && !half_read {
-                self.error(
-                    &format!("{at}.lookup_after"),
-                    "the provider would be asked only when the message is no longer worth delivering",
-                    "write less than what `retry.expires_after` is",
-                );
-            }
-        }
-    }
-
-    fn tests(&mut self) {
-        let config = self.config;
-        let routes: BTreeSet<&str> = config.routes.iter().map(|route| route.rule.name.as_str()).collect();
-        for (index, test) in config.tests.iter().enumerate() {
-            let at = format!("tests[{index}]");
-            if !test.message.as_os_str().is_empty() && !test.message.is_file() {
-                let message = format!("there is no file {}", test.message.display());
-                self.error(
-                    &format!("{at}.message"),
-                    message,
-                    "the path is relative to the file it is written in",
-                );
-            }
-            let Expect::Plan { route, deliver } = &test.expect else {
-                if find_list(self.root, &format!("{at}.expect.deliver"))
-                    || has(self.root, &format!("{at}.expect.route"))
-                {
-                    self.error(
-                        &format!("{at}.expect"),
-                        "none = true leaves nothing else to expect",
-                        "take `none` away, or all else",
-                    );
-                }
-                continue;
-            };
-            if route.is_none() && deliver.is_none() && !self.problems.spoils(&at) {
-                self.error(
-                    &format!("{at}.expect"),
-                    "nothing is expected",
-                    "write route = \"NAME\", deliver = [\"BACKEND\"] or none = true",
-                );
-            }
-            if let Some(route) = route.as_ref().filter(|route| !routes.contains(route.as_str())) {
-                let hint = nearest(route.as_str(), routes.iter().copied())
-                    .map(|meant| format!("did you mean \"{meant}\"?"));
-                self.report(&format!("{at}.expect.route"), format!("there is no route \"{route}\""), hint);
-            }
-            for name in deliver.iter().flatten().filter(|name| !config.backends.contains_key(*name)) {
-                self.unknown_backend(&format!("{at}.expect.deliver"), name);
             }
         }
     }

@@ -30,8 +30,13 @@ impl Coverage<'_> {
     }
 
     fn unused_backends(&mut self) {
-        let rules = self.router.rules();
-        let used: BTreeSet<_> = rules.iter().flat_map(|rule| rule.deliver.backends()).collect();
+        let rules = self.router.rules().iter();
+        let inbound = self.config.inbound.iter().map(|route| &route.rule);
+        let mut used: BTreeSet<_> = BTreeSet::new();
+        for rule in rules.chain(inbound) {
+            // One that only receives is used as well.
+            used.extend(rule.deliver.backends().chain(&rule.when.received_by));
+        }
         for name in self.config.backends.keys().filter(|name| !used.contains(name)) {
             let hint = "name it under `deliver` of a route, or take it away".to_owned();
             self.warn(

@@ -47,12 +47,12 @@ use dispatch_routing::Router;
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::Document;
 pub use load::load;
-pub use route_tests::{TestResult, run_tests};
+pub use route_tests::{Routers, TestResult, run_tests};
 pub use schema::json_schema;
 pub use section::{
     Admin, Backend, Config, Dkim, Egress, Expect, KnownKeys, Limits, Listen, Location, Log, LogFormat,
-    Network, Overlay, Plugin, PluginHost, Rate, Relay, RelayTls, ResolvedSecret, Retention, Route, RouteTest,
-    SecretFrom, Server, Session, Source, Store,
+    Network, OptOut, Overlay, Plugin, PluginHost, Rate, Relay, RelayTls, ResolvedSecret, Retention, Route,
+    RouteTest, SecretFrom, Server, Session, Source, Store,
 };
 pub use settings::settings_from_toml;
 pub use watch::watched_files;
@@ -89,6 +89,8 @@ pub struct Loaded {
     pub config: Config,
     /// Its routes, indexed.
     pub router: Router,
+    /// Its inbound routes, indexed.
+    pub inbound: Router,
     /// Where each value was written.
     pub document: Document,
     /// What may not be as meant.

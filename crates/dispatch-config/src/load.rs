@@ -20,11 +20,11 @@ use crate::origins::Origins;
 use crate::problems::Problems;
 use crate::reading::Section;
 use crate::secret::Vault;
-use crate::section::{LOCATIONS, ROOT};
+use crate::section::{LOCATIONS, ROOT, inbound};
 use crate::validate::Validation;
 use crate::{
-    Admin, Backend, Config, Diagnostic, Egress, Inputs, Loaded, Location, Log, Plugin, PluginHost, Route,
-    RouteTest, Server, Source, Store, locations_file,
+    Admin, Backend, Config, Diagnostic, Egress, Inputs, Loaded, Location, Log, OptOut, Plugin, PluginHost,
+    Route, RouteTest, Server, Source, Store, locations_file,
 };
 
 /// Reads, merges and checks all of it; or says all that is wrong, warnings included.
@@ -42,13 +42,17 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Vec<Diagnostic>> {
     let (config, secret_files) = config(&root, &origins, inputs, &mut problems);
     let bundled = &inputs.bundled_plugins;
     Check { config: &config, root: &root, origins: &origins, bundled, problems: &mut problems }.all();
-    let router = router(&config, &root, &origins, &misshapen, &mut problems);
-    let Some(router) = router.filter(|_| !problems.has_errors()) else { return Err(problems.finish()) };
+    let mut routers = [(&config.routes, "routes"), (&config.inbound, "inbound")]
+        .map(|(routes, list)| router(routes, list, &root, &origins, &misshapen, &mut problems));
+    let (Some(router), Some(inbound), false) = (routers[0].take(), routers[1].take(), problems.has_errors())
+    else {
+        return Err(problems.finish());
+    };
     Coverage { config: &config, router: &router, root: &root, origins: &origins, problems: &mut problems }
         .all();
     let watched = include_folders.into_iter().chain(sheet).chain(secret_files).collect();
     let document = Document { root, origins };
-    Ok(Loaded { config, router, document, warnings: problems.finish(), watched })
+    Ok(Loaded { config, router, inbound, document, warnings: problems.finish(), watched })
 }
 
 /// Adds what the CSV says to `locations`; gives the CSV's path.
@@ -107,6 +111,8 @@ fn config(
     let route_defaults = defaults.section("route");
     let routes =
         file.tables("routes").into_iter().map(|route| Route::read(&route.or(route_defaults))).collect();
+    let inbound =
+        file.tables("inbound").into_iter().map(|route| inbound::read(&route.or(route_defaults))).collect();
     let plugins: BTreeMap<_, _> = file
         .section("plugins")
         .entries()
@@ -125,6 +131,8 @@ fn config(
         backends,
         locations: IndexMap::default(),
         routes,
+        inbound,
+        opt_out: OptOut::read(&file.section("opt_out")),
         tests: file.tables("tests").iter().map(RouteTest::read).collect(),
     };
     let backend_of = |backend: &str| config.backends.get(backend);
@@ -138,23 +146,25 @@ fn config(
     (config, vault.into_files())
 }
 
-/// The routes, indexed; what is wrong with them is reported where they were written.
+/// The routes of a list, indexed; what is wrong with them is reported where they were written.
 fn router(
-    config: &Config,
+    routes: &[Route],
+    list: &str,
     root: &Node,
     origins: &Origins,
     misshapen: &AHashSet<String>,
     problems: &mut Problems,
 ) -> Option<Router> {
-    let rules = config.routes.iter().map(|route| route.rule.clone()).collect();
+    let deliver = if list == "inbound" { "to" } else { "deliver" };
+    let rules = routes.iter().map(|route| route.rule.clone()).collect();
     let found = match Router::new(rules) {
         Ok(router) => return Some(router),
         Err(found) => found,
     };
     for RouteProblem { index, name, kind } in found {
-        let at = format!("routes[{index}]");
+        let at = format!("{list}[{index}]");
         // A route with a wrong value is read without it: what the router makes of that is not meant.
-        let half_read = |index: &usize| misshapen.contains(&format!("routes[{index}]"));
+        let half_read = |index: &usize| misshapen.contains(&format!("{list}[{index}]"));
         let follows = match &kind {
             RouteProblemKind::DuplicateName { first } => {
                 half_read(&index) && half_read(first) && name.as_str().is_empty()
@@ -169,7 +179,7 @@ fn router(
         }
         let (key, message, hint) = match kind {
             RouteProblemKind::DuplicateName { first } => {
-                let first = places(origins, root, [first].into_iter());
+                let first = places(origins, root, list, [first].into_iter());
                 (
                     "name",
                     format!("there is another route named \"{name}\""),
@@ -177,15 +187,15 @@ fn router(
                 )
             }
             RouteProblemKind::NoBackend => {
-                ("deliver", format!("the route \"{name}\" delivers to nobody"), "name a backend".to_owned())
+                (deliver, format!("the route \"{name}\" delivers to nobody"), "name a backend".to_owned())
             }
             RouteProblemKind::DuplicateBackend { backend } => (
-                "deliver",
+                deliver,
                 format!("the backend \"{backend}\" stands twice in this list"),
                 "take one away; `retry` says how often it is tried".to_owned(),
             ),
             RouteProblemKind::NoWeight => (
-                "deliver",
+                deliver,
                 "all weights are 0, so no backend is ever the first".to_owned(),
                 "give at least one a weight above 0".to_owned(),
             ),
@@ -196,7 +206,7 @@ fn router(
                     "the route \"{name}\" can never match: {} {takes} all its messages",
                     crate::suggestion::listed(&names, "and")
                 );
-                let first = places(origins, root, by.iter().map(|(index, _)| *index));
+                let first = places(origins, root, list, by.iter().map(|(index, _)| *index));
                 ("name", message, format!("the first that matches wins: put this route before {first}"))
             }
         };
@@ -208,8 +218,8 @@ fn router(
 }
 
 /// Where routes stand, in words.
-fn places(origins: &Origins, root: &Node, routes: impl Iterator<Item = usize>) -> String {
-    let places = routes.filter_map(|index| match origins.place(find(root, &format!("routes[{index}]"))?) {
+fn places(origins: &Origins, root: &Node, list: &str, routes: impl Iterator<Item = usize>) -> String {
+    let places = routes.filter_map(|index| match origins.place(find(root, &format!("{list}[{index}]"))?) {
         crate::Place::File { file, line, .. } => Some(format!("{}:{line}", file.display())),
         _ => None,
     });

@@ -32,14 +32,23 @@ impl TestResult {
 /// Bytes of a test's message at most: no sender posts more by default.
 const MESSAGE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
-/// Runs the tests of the file. `parse` makes a submission of a payload, as the ingress would.
-pub fn run_tests(
-    config: &Config,
-    router: &Router,
-    parse: &dyn Fn(&[u8]) -> Result<Submission, String>,
-) -> Vec<TestResult> {
+/// The routes that are tested.
+#[derive(Clone, Copy)]
+pub struct Routers<'a> {
+    /// Those of messages to people.
+    pub outbound: &'a Router,
+    /// Those of messages from people.
+    pub inbound: &'a Router,
+}
+
+/// Makes a submission of a payload, as the ingress would, or, where told so, of a message from a person.
+type Parse<'a> = dyn Fn(&[u8], bool) -> Result<Submission, String> + 'a;
+
+/// Runs the tests of the file.
+pub fn run_tests(config: &Config, routers: Routers<'_>, parse: &Parse) -> Vec<TestResult> {
     let run = |(index, test): (usize, &RouteTest)| {
-        let (explanation, failure) = match read(test).and_then(|bytes| parse(&bytes)) {
+        let router = if test.inbound { routers.inbound } else { routers.outbound };
+        let (explanation, failure) = match read(test).and_then(|bytes| parse(&bytes, test.inbound)) {
             Err(failure) => (None, Some(failure)),
             Ok(submission) => {
                 let explanation = router.explain(&submission);

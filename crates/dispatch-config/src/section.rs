@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod host;
+pub(crate) mod inbound;
 pub(crate) mod location;
 pub(crate) mod route;
 pub(crate) mod server;
@@ -20,6 +21,7 @@ use crate::shape::{Field, Shape, field};
 
 pub use backend::{Backend, Dkim, Limits, Network, Rate, Relay, RelayTls, ResolvedSecret, SecretFrom};
 pub use host::{Egress, Plugin, PluginHost};
+pub use inbound::OptOut;
 pub use location::{Location, Overlay};
 pub use route::{Expect, Route, RouteTest};
 pub use server::{Admin, Listen, Log, LogFormat, Server};
@@ -52,6 +54,10 @@ pub struct Config {
     pub locations: IndexMap<LocationId, Location, ahash::RandomState>,
     /// The routes, in the order they are tried.
     pub routes: Vec<Route>,
+    /// The routes of what people write to us, in the order they are tried.
+    pub inbound: Vec<Route>,
+    /// The words by which people say that they want no messages.
+    pub opt_out: OptOut,
     /// The tests of the routes.
     pub tests: Vec<RouteTest>,
 }
@@ -100,6 +106,16 @@ const FILE: &[Field] = &[
         "What differs per client, by HighLevel's location id.",
     ),
     field("routes", Shape::List(&Shape::Table(route::ROUTE)), "Tried in order; the first that matches wins."),
+    field(
+        "inbound",
+        Shape::List(&Shape::Table(inbound::INBOUND)),
+        "Who gets what people write to us: tried in order; the first that matches wins.",
+    ),
+    field(
+        "opt_out",
+        Shape::Table(inbound::OPT_OUT),
+        "The words by which people say that they want no messages.",
+    ),
     field(
         "tests",
         Shape::List(&Shape::Table(route::TEST)),

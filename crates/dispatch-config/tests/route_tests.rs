@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use dispatch_config::{Inputs, TestResult, load, run_tests};
-use dispatch_model::{Content, EmailContent, PhoneNumber, SmsContent, Submission, Timestamp};
+use dispatch_config::{Inputs, Routers, TestResult, load, run_tests};
+use dispatch_model::{Content, Direction, EmailContent, PhoneNumber, SmsContent, Submission, Timestamp};
 
 const CONFIG: &str = r#"
 [[sources]]
@@ -27,10 +27,16 @@ deliver = ["a", "b"]
 name = "sms"
 channel = "sms"
 deliver = "b"
+
+[[inbound]]
+name = "replies"
+backend = "a"
+channel = "sms"
+to = "b"
 "#;
 
 /// A payload is a phone number or an address.
-fn parse(bytes: &[u8]) -> Result<Submission, String> {
+fn parse(bytes: &[u8], inbound: bool) -> Result<Submission, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?.trim();
     let content = match text.strip_prefix('+') {
         Some(_) => {
@@ -50,7 +56,11 @@ fn parse(bytes: &[u8]) -> Result<Submission, String> {
         None => return Err("no message in it".to_owned()),
     };
     Ok(Submission {
-        source: "test".into(),
+        direction: match inbound {
+            true => Direction::Inbound { from: text.to_owned() },
+            false => Direction::Outbound,
+        },
+        source: "a".into(),
         location: "L1".into(),
         external_id: "1".into(),
         contact: None,
@@ -63,14 +73,20 @@ fn parse(bytes: &[u8]) -> Result<Submission, String> {
 }
 
 fn run(payload: &str, expect: &str) -> TestResult {
+    run_of("message", payload, expect)
+}
+
+/// `key` is `message` or `inbound`.
+fn run_of(key: &str, payload: &str, expect: &str) -> TestResult {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("message"), payload).expect("a file");
     let file = folder.path().join("config.toml");
-    let text = format!("{CONFIG}\n[[tests]]\nmessage = \"message\"\nexpect = {expect}\n");
+    let text = format!("{CONFIG}\n[[tests]]\n{key} = \"message\"\nexpect = {expect}\n");
     std::fs::write(&file, text).expect("a file");
     let inputs = Inputs { files: vec![file], bundled_plugins: vec!["log".to_owned()], ..Inputs::default() };
     let loaded = load(&inputs).expect("nothing is wrong with this file");
-    let mut results = run_tests(&loaded.config, &loaded.router, &parse);
+    let mut results =
+        run_tests(&loaded.config, Routers { outbound: &loaded.router, inbound: &loaded.inbound }, &parse);
     assert_eq!(results.len(), 1);
     results.remove(0)
 }
@@ -88,6 +104,14 @@ fn a_test_passes_when_all_is_as_expected() {
         assert!(result.explanation.is_some());
         assert!(result.message.ends_with(Path::new("message")));
     }
+}
+
+#[test]
+fn a_message_from_a_person_takes_an_inbound_route() {
+    let right = run_of("inbound", "+525512345678", r#"{ route = "replies", deliver = "b" }"#);
+    assert!(right.passed(), "{:?}", right.failure);
+    let wrong = run_of("inbound", "a@b.example", r#"{ route = "replies" }"#);
+    assert_eq!(wrong.failure.as_deref(), Some("expected route \"replies\", but no route matches"));
 }
 
 #[test]

@@ -21,6 +21,9 @@ pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Message], book: &mut Bo
     // Whom it was told, and what. What earlier calls have logged is told here as well.
     let mut told: Vec<(String, String)> = Vec::new();
     for message in messages.iter().take(MESSAGES) {
+        if book.is_full() {
+            break;
+        }
         let first =
             book.once("deliver", "a secret to read", plugin.deliver(&context, message, &grants)).await;
         let Some(step) = first else { continue };
@@ -28,7 +31,7 @@ pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Message], book: &mut Bo
         if let Step::Ask(ask) = step {
             for answer in reply::all(&ask.action) {
                 if book.is_full() {
-                    return;
+                    break;
                 }
                 let call = plugin.on_reply(&context, &ask.state, &answer.reply, &grants);
                 if let Some(step) = book.once("on-reply", &answer.name, call).await {
@@ -45,6 +48,9 @@ pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Message], book: &mut Bo
     }
     let mut rng = <rand::rngs::SmallRng as rand::SeedableRng>::seed_from_u64(1);
     for _ in 0..MESSAGES {
+        if book.is_full() {
+            break;
+        }
         let callback = message::callback(&mut rng);
         match book.once("receive", "a secret to read", plugin.receive(&context, &callback, &grants)).await {
             Some(ReceiveStep::Ask(ask)) => told.push(("receive".to_owned(), beyond(desk, &ask))),

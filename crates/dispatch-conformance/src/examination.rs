@@ -54,8 +54,9 @@ pub async fn examine(subject: &Subject<'_>, effort: Effort) -> Report {
         canary::examine(&desk, &messages, &mut book).await;
     }
     let slowest_us = u64::try_from(book.slowest.as_micros()).unwrap_or(u64::MAX);
+    let given_up = book.given_up();
     let checks = book.checks.into_iter().filter(|check| check.tried > 0).collect();
-    Report { seed: effort.seed, calls: book.calls, slowest_us, checks }
+    Report { seed: effort.seed, calls: book.calls, slowest_us, given_up, checks }
 }
 
 /// What the checks work with.
@@ -85,15 +86,18 @@ pub(crate) struct Book {
     calls: u64,
     slowest: Duration,
     faults: u64,
+    late: u64,
 }
 
-/// Faults after which no more is tried: the story is told, and each may have cost a quarter of a second.
+/// Calls that failed, after which no more is tried: the story is told.
 const FAULTS_MAX: u64 = 20;
+/// The same for those that the host ended, each of which has taken the whole of its time.
+const LATE_MAX: u64 = 4;
 
 impl Default for Book {
     fn default() -> Self {
         let checks = crate::promise::ALL.into_iter().map(Check::new).collect();
-        Self { checks, calls: 0, slowest: Duration::ZERO, faults: 0 }
+        Self { checks, calls: 0, slowest: Duration::ZERO, faults: 0, late: 0 }
     }
 }
 
@@ -117,7 +121,15 @@ impl Book {
 
     /// Whether enough has gone wrong.
     pub(crate) fn is_full(&self) -> bool {
-        self.faults >= FAULTS_MAX
+        self.given_up().is_some()
+    }
+
+    /// Why no more is tried, where that is so.
+    fn given_up(&self) -> Option<String> {
+        if self.late >= LATE_MAX {
+            return Some(format!("{} calls did not end in time", self.late));
+        }
+        (self.faults >= FAULTS_MAX).then(|| format!("{} calls failed", self.faults))
     }
 
     /// Makes a call. None where the host had to end it, which is told.
@@ -131,8 +143,9 @@ impl Book {
         let result = call.await;
         self.calls += 1;
         self.slowest = self.slowest.max(began.elapsed());
-        self.faults += u64::from(result.is_err());
         let late = matches!(result, Err(Fault::Deadline { .. }));
+        self.faults += u64::from(result.is_err());
+        self.late += u64::from(late);
         self.check(TIME).tried();
         self.check(ENDS).tried();
         result
@@ -142,7 +155,7 @@ impl Book {
             .ok()
     }
 
-    /// Makes a call twice: the same input gives the same output.
+    /// Makes a call twice: the same input gives the same output. One that fails at once is told, and not repeated.
     pub(crate) async fn twice<T: PartialEq, F>(
         &mut self,
         function: &str,
@@ -152,9 +165,11 @@ impl Book {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let first = self.once(function, input, call()).await;
+        let first = self.once(function, input, call()).await?;
         let second = self.once(function, input, call()).await;
-        self.hold(SAME, first == second, input, || format!("two calls of {function} gave two results"));
-        first
+        self.hold(SAME, second.as_ref() == Some(&first), input, || {
+            format!("two calls of {function} gave two results")
+        });
+        Some(first)
     }
 }

@@ -1,9 +1,9 @@
 //! Messages as senders make them, and as nobody should.
 
 use dispatch_model::{
-    Attachment, AttachmentFile, Body, Callback, Channel, Content, Context, Description, EmailContent,
-    HttpCallback, MediaSupport, Message, MessageId, Pair, PhoneNumber, SmppAddress, SmppDelivery, SmppTlv,
-    SmsContent, Submission, Timestamp,
+    Attachment, AttachmentFile, Body, Callback, Channel, Content, Context, Description, Direction,
+    EmailContent, HttpCallback, MediaSupport, Message, MessageId, Pair, PhoneNumber, SmppAddress,
+    SmppDelivery, SmppTlv, SmsContent, Submission, Timestamp,
 };
 use rand::Rng as _;
 use rand::rngs::SmallRng;
@@ -54,6 +54,7 @@ pub fn sample(channel: Channel) -> Message {
     Message {
         id: MessageId::first_at(NOW),
         submission: Submission {
+            direction: Direction::Outbound,
             source: "examination".into(),
             location: "exampleLocation00001".into(),
             external_id: "exampleMessage000001".to_owned(),

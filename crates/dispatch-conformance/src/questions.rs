@@ -26,6 +26,9 @@ pub(crate) async fn examine(desk: &Desk<'_>, effort: Effort, rng: &mut SmallRng,
         receive(desk, &message::callback(rng), &mut thorough, rng, book).await;
     }
     for channel in &desk.subject.plugin.description().channels {
+        if book.is_full() {
+            return;
+        }
         lookup(desk, *channel, rng, book).await;
     }
 }

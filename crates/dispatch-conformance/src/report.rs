@@ -14,6 +14,8 @@ pub struct Report {
     pub calls: u64,
     /// Microseconds of the slowest call, the host's part and the wait for a processor included.
     pub slowest_us: u64,
+    /// Why not everything was looked at, in words, where so much went wrong that the rest was left out.
+    pub given_up: Option<String>,
     /// What was looked at.
     pub checks: Vec<Check>,
 }

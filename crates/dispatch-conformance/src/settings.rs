@@ -60,6 +60,9 @@ pub(crate) async fn examine(
         serde_json::from_str(&subject.plugin.description().settings_schema).unwrap_or_default();
     let table: Map<String, Value> = serde_json::from_str(subject.settings).unwrap_or_default();
     for (what, wrong) in variations(&table, &schema) {
+        if book.is_full() {
+            break;
+        }
         let wrong = wrong.to_string();
         let Some(said) = book.once("check", &what, subject.plugin.check(&wrong)).await else { continue };
         let check = book.check(WRONG);

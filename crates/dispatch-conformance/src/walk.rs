@@ -47,6 +47,9 @@ async fn delivers(desk: &Desk<'_>, channel: Channel, book: &mut Book) {
     let message = crate::sample(channel);
     let input = format!("an honest {channel}");
     for number in [1, 2] {
+        if book.is_full() {
+            return;
+        }
         let context = context(desk.subject.settings, number);
         let call = plugin.deliver(&context, &message, &desk.grants);
         let Some(step) = book.once("deliver", &input, call).await else { continue };

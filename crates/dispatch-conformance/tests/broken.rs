@@ -40,6 +40,7 @@ async fn who_keeps_the_contract_passes() {
     assert!(report.passed() && broken.is_empty(), "{broken:#?}");
     let names: Vec<_> = report.checks.iter().map(|check| check.name).collect();
     assert_eq!(names.len(), 14, "all but those for callbacks and lookups that ask: {names:?}");
+    assert_eq!(report.given_up, None);
     assert!(report.calls > 500 && report.checks.iter().all(|check| check.tried > 0));
 }
 
@@ -104,6 +105,25 @@ fn too_slow_for_a_large_message() {
         if size > 50_000 { Err(Fault::Deadline { limit_ms: 250 }) } else { Ok(Step::Ask(post(context))) }
     };
     check(Stub { deliver: Box::new(slow), ..Stub::honest() }, "every call is done in time");
+}
+
+/// Each such call has taken the whole of its time: a few tell the story.
+#[tokio::test]
+async fn who_never_ends_is_given_up() {
+    let never =
+        |_: &dispatch_model::Context, _: &dispatch_model::Message| Err(Fault::Deadline { limit_ms: 250 });
+    let stub = Stub { deliver: Box::new(never), ..Stub::honest() };
+    let counted = AtomicU32::new(0);
+    let log = || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Vec::new()
+    };
+    let report =
+        examine(&Subject { plugin: &stub, settings: SETTINGS, schema: &schema, log: &log }, EFFORT).await;
+    let late = report.checks.iter().find(|check| check.name == "every call is done in time");
+    assert_eq!(late.map(|check| check.broken), Some(4), "{report:#?}");
+    assert_eq!(report.given_up.as_deref(), Some("4 calls did not end in time"));
+    assert_eq!(counted.into_inner(), 1, "what it has logged is looked at all the same");
 }
 
 #[test]

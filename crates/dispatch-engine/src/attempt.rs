@@ -22,7 +22,7 @@ use crate::gate::Gate;
 use crate::planner::rescan_later;
 use crate::record::{Ended, give_back, record};
 use crate::shape::{Shaped, shape};
-use crate::{BackendSetup, Grants, LookupOutcome, Setup, question};
+use crate::{BackendSetup, Grants, LookupOutcome, Setup, question, suppressed};
 
 /// A place in a lane. Leaving gives it back, whatever way the attempt ends.
 pub(crate) struct Slot {
@@ -146,16 +146,20 @@ pub(crate) async fn claimed_attempt(core: Arc<Core>, claimed: Claimed, slot: Slo
         return;
     };
     let mut asked = Vec::new();
-    if delivery.unresolved {
-        match resolve(&core, &setup, &means, &message, &delivery, &mut asked).await {
-            None => delivery.possible_double = true,
-            Some(end) => {
-                let mut attempt = Attempt::begin(&core, &setup, means, message, delivery, slot);
-                attempt.exchanges = asked;
-                return attempt.recorded(end).await;
-            }
-        }
+    if delivery.unresolved
+        && let Some(end) = resolve(&core, &setup, &means, &message, &delivery, &mut asked).await
+    {
+        let mut attempt = Attempt::begin(&core, &setup, means, message, delivery, slot);
+        attempt.exchanges = asked;
+        return attempt.recorded(end).await;
     }
+    // Said while it waited.
+    if let Some(reason) = core.suppressed.silences(&message, &delivery) {
+        suppressed::tell(&message);
+        give_back(&core, delivery, &message, End::Suppressed(reason)).await;
+        return;
+    }
+    delivery.possible_double |= delivery.unresolved;
     let shaped = shape(Fetching::Now(&core), &means, &mut delivery, &message).await;
     let mut attempt = Attempt::begin(&core, &setup, means, message, delivery, slot);
     attempt.exchanges = asked;
@@ -269,6 +273,11 @@ impl Attempt {
         self.exchanges = exchanges;
         let end = match ended {
             Ok(outcome) => End::Outcome(self.evidence.judge(outcome)),
+            // It passes, so another try is of use; unless what was sent had its answer, and nobody could read it.
+            Err(Halt::Fault(fault @ Fault::Starved)) => End::Outcome(
+                self.evidence
+                    .judge(Outcome::Unknown { reason: Reason::new(fault.kind(), fault.to_string()) }),
+            ),
             Err(Halt::Fault(fault)) => End::Fault(fault),
             Err(Halt::Unmarked) => End::Released,
             Err(Halt::BrokenOff) => {

@@ -1,12 +1,12 @@
 //! What providers say on their own, taken: by a callback's URL and the plugin that reads it, or by a session that
 //! the host holds. Everything said is on disk before anybody is told that it was heard.
 
-use dispatch_model::{Callback, Event, Fault, HttpAnswer, InboundMessage, Reason, Timestamp};
-use dispatch_store::{About, Heard, NewReceipt, News, QuarantineRequest, StoreError};
+use dispatch_model::{Callback, Event, Fault, HttpAnswer, Reason};
+use dispatch_store::{About, Heard, NewReceipt, News, StoreError};
 
 use crate::core::Core;
 use crate::question::ReceiveOutcome;
-use crate::{Caller, Setup, question};
+use crate::{Caller, Setup, inbound, question};
 
 /// Receipts, by backend, state and what became of them.
 pub const RECEIPTS_TOTAL: &str = "dispatcher_receipts_total";
@@ -97,7 +97,7 @@ pub(crate) async fn hear(core: &Core, caller: &Caller, events: Vec<Event>) -> Re
                 });
             }
             Event::Inbound(inbound) => {
-                keep(core, caller, &inbound, received_at).await?;
+                inbound::take(core, caller, &inbound, received_at).await?;
                 tally.inbound += 1;
             }
         }
@@ -110,20 +110,6 @@ pub(crate) async fn hear(core: &Core, caller: &Caller, events: Vec<Event>) -> Re
         }
     }
     Ok(tally)
-}
-
-/// Keeps an inbound message whole, where an operator finds it: nothing hands these on. The same one twice is one.
-async fn keep(
-    core: &Core,
-    caller: &Caller,
-    inbound: &InboundMessage,
-    received_at: Timestamp,
-) -> Result<(), StoreError> {
-    let body = serde_json::to_vec(&serde_json::json!({ "location": caller.location, "inbound": inbound }))
-        .map_err(|error| StoreError::Invalid { detail: error.to_string() })?;
-    let source = caller.backend.as_str().into();
-    let reason = "an inbound message: it is kept, and handed on to nobody".to_owned();
-    core.store.quarantine(QuarantineRequest { source, received_at, reason, body }).await.map(drop)
 }
 
 impl Tally {

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::attachments::Spool;
 use crate::gate::Gate;
 use crate::meters::Meters;
+use crate::suppressed::Suppressed;
 use crate::{BackendSetup, Egress, EngineConfig, Limits, Setup};
 
 /// A store that refuses is logged once in so many milliseconds: every lane asks it again each second.
@@ -35,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) config: EngineConfig,
     pub(crate) setup: ArcSwap<Setup>,
     pub(crate) suspensions: ArcSwap<HashMap<Suspension, Timestamp>>,
+    /// Who wants no messages.
+    pub(crate) suppressed: Suppressed,
     pub(crate) spool: Spool,
     /// Claims under way, over all lanes.
     pub(crate) claims: Arc<Semaphore>,
@@ -74,6 +77,7 @@ pub(crate) struct Parts {
     pub(crate) seed: u64,
     pub(crate) queue: mpsc::Sender<Arc<Message>>,
     pub(crate) suspensions: HashMap<Suspension, Timestamp>,
+    pub(crate) suppressed: Suppressed,
 }
 
 impl Core {
@@ -85,6 +89,7 @@ impl Core {
             clock: parts.clock,
             setup: ArcSwap::from_pointee(parts.setup),
             suspensions: ArcSwap::from_pointee(parts.suspensions),
+            suppressed: parts.suppressed,
             spool: Spool::default(),
             claims: Arc::new(Semaphore::new(parts.config.claims.max(1))),
             config: parts.config,
@@ -261,7 +266,7 @@ impl Core {
 /// work can go elsewhere, so only its lanes are swept while they cannot be had.
 fn siblings(setup: &Setup) -> AHashMap<BackendName, Duration> {
     let mut siblings: AHashMap<BackendName, Duration> = AHashMap::new();
-    for rule in setup.router.rules() {
+    for rule in setup.router.rules().iter().chain(setup.inbound.rules()) {
         if rule.deliver.backends().nth(1).is_none() {
             continue;
         }

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dispatch_model::{Callback, Delivery, Event, Lane, Message, MessageId, Timestamp};
-use dispatch_store::{StoreError, Suspension};
+use dispatch_store::{StoreError, Suppression, SuppressionFilter, Suspension};
 use tokio::sync::{mpsc, watch};
 
 use crate::attempt::Means;
 use crate::core::{Core, Parts};
+use crate::suppressed::Suppressed;
 use crate::{
     CallbackEnd, Caller, EngineDeps, EngineStatus, Explanation, LookupOutcome, Setup, SuspensionStatus,
     Tally, callback, explain, planner, question, record, scheduler,
@@ -47,8 +48,9 @@ impl Engine {
         let records = store.lane_records().await?;
         let waiting = store.lanes().await?;
         let (queue, planned) = mpsc::channel(config.queue.max(1));
-        let core =
-            Arc::new(Core::new(Parts { store, egress, clock, config, setup, seed, queue, suspensions }));
+        let suppressed = Suppressed::load(&*store).await?;
+        let parts = Parts { store, egress, clock, config, setup, seed, queue, suspensions, suppressed };
+        let core = Arc::new(Core::new(parts));
         for (lane, record) in records {
             core.gate(&lane).restore(record, core.now());
         }
@@ -168,6 +170,27 @@ impl Engine {
     /// returns `Ok` all of it is on disk, and the provider may be told so.
     pub async fn hear(&self, caller: &Caller, events: Vec<Event>) -> Result<Tally, StoreError> {
         callback::hear(&self.core, caller, events).await
+    }
+
+    /// Suppresses people, durably; how many were not before.
+    pub async fn suppress(&self, people: Vec<Suppression>) -> Result<usize, StoreError> {
+        let core = &self.core;
+        let _alone = core.suppressed.changing().await;
+        let new = core.store.suppress(people.clone()).await?;
+        people.iter().for_each(|one| core.suppressed.add(one));
+        Ok(new)
+    }
+
+    /// Lifts suppressions, durably; how many.
+    pub async fn unsuppress(&self, filter: SuppressionFilter) -> Result<usize, StoreError> {
+        let core = &self.core;
+        let _alone = core.suppressed.changing().await;
+        let lifted = core.store.unsuppress(filter.clone()).await?;
+        match (filter.channel, &filter.address) {
+            (Some(channel), Some(address)) => core.suppressed.refresh(&*core.store, channel, address).await?,
+            _ => core.suppressed.refresh_all(&*core.store).await?,
+        }
+        Ok(lifted)
     }
 
     /// Asks the provider what became of a message's last attempt. Changes nothing.

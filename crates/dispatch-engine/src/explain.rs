@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dispatch_model::{
-    Access, Delivery, Fault, Message, NO_ROUTE, Outcome, Reason, Step, Timestamp, WrittenText,
+    Access, Delivery, Fault, Message, NO_INBOUND_ROUTE, NO_ROUTE, Outcome, Reason, Step, Timestamp,
+    WrittenText,
 };
 use dispatch_text::{Change, Writing};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub struct Explanation {
     pub routing: dispatch_routing::Explanation,
     /// The backends of the plan in order.
     pub chain: Vec<ChainLink>,
-    /// Why it would be a dead letter at once.
+    /// Why it would be a dead letter at once; of an inbound message, kept and not handed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead: Option<Reason>,
     /// How an SMS would be written for the first backend that would be tried.
@@ -70,7 +71,7 @@ pub enum FirstStep {
 /// What this setup would do with a message, every backend taken to be available: without an engine, for
 /// the command line.
 pub async fn explain(setup: &Setup, message: &Message, now: Timestamp) -> Explanation {
-    told(setup, message, now, &|_| LaneState::Open).await
+    told(setup, message, now, None, &|_| LaneState::Open).await
 }
 
 /// What the running engine would do with it now.
@@ -91,16 +92,19 @@ pub(crate) async fn explain_now(core: &Core, setup: &Setup, message: &Message) -
             Access::Gone => LaneState::Gone,
         }
     };
-    told(setup, message, now, &state).await
+    let delivery = Delivery::unplanned(message.id, message.location.clone(), message.channel(), now);
+    let suppressed = core.suppressed.silences(message, &delivery);
+    told(setup, message, now, suppressed, &state).await
 }
 
 async fn told(
     setup: &Setup,
     message: &Message,
     now: Timestamp,
+    suppressed: Option<Reason>,
     state: &(dyn Fn(&dispatch_model::Lane) -> LaneState + Sync),
 ) -> Explanation {
-    let routing = setup.router.explain(message);
+    let routing = setup.router_for(message).explain(message);
     let lookup_after = setup.policy(routing.plan.route.as_ref()).lookup_after;
     let chain: Vec<ChainLink> = routing
         .plan
@@ -129,10 +133,11 @@ async fn told(
             }
         })
         .collect();
-    let dead = message.problem.clone().or_else(|| {
+    let dead = message.problem.clone().or(suppressed).or_else(|| {
+        let code = if message.inbound_from().is_some() { NO_INBOUND_ROUTE } else { NO_ROUTE };
         routing.plan.chain.is_empty().then(|| {
             let words = routing.plan.reasons.last().cloned().unwrap_or_default();
-            Reason::new(NO_ROUTE, words)
+            Reason::new(code, words)
         })
     });
     let mut explanation = Explanation { routing, chain, dead, text: None, left_out: Vec::new(), first: None };

@@ -16,7 +16,8 @@
 //! - What an outcome does is decided by [`dispatch_model::settle`]; *record* writes it down.
 //!
 //! What providers say on their own (a *callback* at the URL of an *address*, or a session's word) is told to the store,
-//! which holds it against the deliveries.
+//! which holds it against the deliveries. A message from a person is *inbound*: kept and planned like any other, by routes of
+//! its own; and who wants no more messages is *suppressed* from then on.
 //!
 //! Nothing depends on memory: what is not planned or not settled is in the store, and read back.
 
@@ -36,6 +37,7 @@ mod engine;
 mod evidence;
 mod explain;
 mod gate;
+mod inbound;
 mod meters;
 mod planner;
 mod question;
@@ -45,21 +47,26 @@ mod scheduler;
 mod setup;
 mod shape;
 mod status;
+mod suppressed;
 mod trial;
 
 pub use address::{CALLBACK_KEY_LEN, CallbackUrls, Caller};
 pub use backend::Backend;
 pub use callback::{CallbackEnd, RECEIPTS_TOTAL, Tally};
 pub use config::{EngineConfig, EngineDeps};
+/// How a person's address is written where it is compared.
+pub use dispatch_text::address_form;
 pub use egress::{
     Call, Dkim, Egress, FetchBounds, FetchError, Grants, Network, ParseNetworkError, Relay, RelayTls,
     Session, SpoolContent, SpoolFile, Spooled,
 };
 pub use engine::{Drained, Engine};
 pub use explain::{Explanation, FirstStep, TextPlan, explain};
+pub use inbound::{INBOUND_TOTAL, WISHES_TOTAL, submission as inbound_submission};
 pub use meters::{ATTEMPT_SECONDS, ATTEMPTS_TOTAL};
 pub use question::LookupOutcome;
 pub use replay::{Difference, NoReplay, Replay, replay};
 pub use setup::{BackendSetup, Limits, Overlay, Rate, Setup};
 pub use status::{BreakerStatus, ChainLink, EngineStatus, LaneState, LaneStatus, SuspensionStatus, Until};
+pub use suppressed::{SUPPRESSED_TOTAL, in_form};
 pub use trial::{Account, Trial};

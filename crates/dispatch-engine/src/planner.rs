@@ -12,14 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dispatch_model::{Delivery, DeliveryState, Message, MessageId, Plan, plan};
+use dispatch_model::{
+    Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED, plan,
+};
 use dispatch_store::{FirstClaim, Planned, RecipientKey, Suspension, Unplanned};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::attempt::{Slot, first_attempt};
 use crate::core::Core;
 use crate::gate::Gate;
-use crate::{Setup, attachments};
+use crate::{Setup, attachments, suppressed};
 
 /// Writes of planned batches under way at once: more would only queue up in the store.
 const WRITES: usize = 8;
@@ -111,6 +113,7 @@ fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut W
     let Unplanned { message, delivery } = item;
     let now = core.now();
     let planned = planned(core, setup, &message, delivery);
+    log(&planned, &message);
     let recipient = RecipientKey::of(&message);
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
@@ -133,7 +136,7 @@ fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut W
 
 /// The delivery with its plan: by the rules, or bound to a backend by a redrive.
 fn planned(core: &Core, setup: &Setup, message: &Message, delivery: Delivery) -> Delivery {
-    let mut routed = setup.router.route(message);
+    let mut routed = setup.router_for(message).route(message);
     if let [bound] = delivery.plan.chain.as_slice() {
         let reason = format!("bound to backend \"{bound}\" by an operator");
         routed = Plan { route: routed.route, chain: vec![bound.clone()], reasons: vec![reason] };
@@ -143,7 +146,23 @@ fn planned(core: &Core, setup: &Setup, message: &Message, delivery: Delivery) ->
     let place = |backend: &_| core.place(setup, backend, location, channel);
     let facts = core.plan_facts(&policy, &place);
     let mut rng = core.rng(message.id, 0);
-    plan(delivery, routed, message.problem.clone(), &facts, core.now(), &mut rng)
+    let end = end(core, message, &delivery, &routed);
+    plan(delivery, routed, end, &facts, core.now(), &mut rng)
+}
+
+/// Why it is not to be tried at all, and how it ends then.
+fn end(
+    core: &Core,
+    message: &Message,
+    delivery: &Delivery,
+    routed: &Plan,
+) -> Option<(DeliveryState, Reason)> {
+    if message.inbound_from().is_some() {
+        let words = "no inbound route hands it on";
+        return routed.chain.is_empty().then(|| (DeliveryState::Kept, Reason::new(NO_INBOUND_ROUTE, words)));
+    }
+    let problem = message.problem.clone().or_else(|| core.suppressed.silences(message, delivery));
+    problem.map(|problem| (DeliveryState::DeadLettered, problem))
 }
 
 fn is_suspended(core: &Core, delivery: &Delivery) -> bool {
@@ -168,9 +187,6 @@ fn fetches(setup: &Setup, delivery: &Delivery, message: &Message) -> bool {
 async fn commit(core: &Arc<Core>, write: Write) {
     let ids: Vec<MessageId> = write.planned.iter().map(|planned| planned.delivery.message).collect();
     let dues: Vec<_> = write.planned.iter().map(|planned| planned.delivery.due_at).collect();
-    for planned in &write.planned {
-        log(&planned.delivery);
-    }
     let result = core.store.plan(write.planned).await;
     for (gate, due) in write.gates.into_iter().zip(dues) {
         let Some(gate) = gate else { continue };
@@ -189,18 +205,18 @@ async fn commit(core: &Arc<Core>, write: Write) {
 }
 
 /// A message that ends as it is planned has no attempt, and so no line of its own elsewhere.
-fn log(delivery: &Delivery) {
-    if let (DeliveryState::DeadLettered | DeliveryState::Expired, Some(reason)) =
-        (delivery.state, &delivery.reason)
-    {
-        tracing::warn!(
-            message_id = %delivery.message,
-            location = %delivery.location,
-            channel = %delivery.channel,
-            state = %delivery.state,
-            code = %reason.code,
-            "delivery.ended_unsent"
-        );
+fn log(delivery: &Delivery, message: &Message) {
+    let Some(code) = delivery.reason.as_ref().map(|reason| reason.code.as_str()) else { return };
+    let Delivery { message: id, location, channel, state, .. } = delivery;
+    match state {
+        DeliveryState::Kept => {
+            tracing::info!(message_id = %id, %location, %channel, backend = %message.source, code, "inbound.not_handed_on");
+        }
+        DeliveryState::DeadLettered if code == SUPPRESSED => suppressed::tell(message),
+        DeliveryState::DeadLettered | DeliveryState::Expired => {
+            tracing::warn!(message_id = %id, %location, %channel, %state, code, "delivery.ended_unsent");
+        }
+        _ => {}
     }
 }
 

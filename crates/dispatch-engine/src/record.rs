@@ -131,7 +131,7 @@ fn told(end: End, left: bool) -> (Option<Outcome>, Option<Fault>) {
             let outcome = if left { Outcome::Unknown { reason } } else { deferred(reason) };
             (Some(outcome), Some(fault))
         }
-        End::Released => (None, None),
+        End::Suppressed(_) | End::Released => (None, None),
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_model::{BackendName, Delivery, Lane, LocationId, Policy, RouteName};
+use dispatch_model::{BackendName, Delivery, Direction, Lane, LocationId, Policy, RouteName, Submission};
 use dispatch_routing::Router;
+use dispatch_text::OptOutWords;
 
 use crate::{Backend, CallbackUrls, Grants};
 
@@ -15,6 +16,10 @@ pub struct Setup {
     pub generation: u64,
     /// The rules.
     pub router: Router,
+    /// The rules for messages from people; no name is a rule's of both.
+    pub inbound: Router,
+    /// The words by which people say that they want no messages.
+    pub opt_out: OptOutWords,
     /// Policies by route.
     pub policies: HashMap<RouteName, Policy>,
     /// Backends by name.
@@ -94,6 +99,14 @@ pub struct Rate {
 }
 
 impl Setup {
+    /// The rules for a message of this direction.
+    pub fn router_for(&self, submission: &Submission) -> &Router {
+        match submission.direction {
+            Direction::Outbound => &self.router,
+            Direction::Inbound { .. } => &self.inbound,
+        }
+    }
+
     /// The lane of a backend for a location.
     pub fn lane(&self, backend: &BackendName, location: &LocationId) -> Lane {
         let own =

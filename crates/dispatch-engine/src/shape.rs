@@ -9,6 +9,7 @@ use dispatch_text::Writing;
 use crate::Spooled;
 use crate::attachments::{self, Fetching, link};
 use crate::attempt::Means;
+use crate::core::Core;
 
 /// The message as a backend gets it.
 pub(crate) struct Shaped {
@@ -34,6 +35,9 @@ pub(crate) async fn shape(
             let reason = Reason::new("no-recipient", "none of those it is still to go to is a recipient");
             return Err(Outcome::Rejected { kind: Rejection::Recipient, reason });
         }
+    }
+    if let Fetching::Now(core) = fetching {
+        spare(core, &mut shaped, delivery);
     }
     let (mut files, mut links) = (Vec::new(), Vec::new());
     if !message.attachments.is_empty() {
@@ -66,6 +70,24 @@ fn narrow(content: &mut Content, remaining: &[String]) {
     }
 }
 
+/// Leaves out those recipients of a mail that want none; those of whom nobody wants it do not come here.
+fn spare(core: &Core, message: &mut Arc<Message>, delivery: &mut Delivery) {
+    let unwanted: Vec<String> = core.suppressed.among(message).into_iter().map(str::to_owned).collect();
+    let Content::Email(_) = &message.content else { return };
+    if unwanted.is_empty() {
+        return;
+    }
+    if let Content::Email(email) = &mut Arc::make_mut(message).submission.content {
+        for list in [&mut email.to, &mut email.cc, &mut email.bcc] {
+            list.retain(|recipient| !unwanted.contains(recipient));
+        }
+    }
+    let note = format!("{} of the recipients left out: suppressed", unwanted.len());
+    if !delivery.plan.reasons.contains(&note) {
+        delivery.plan.reasons.push(note);
+    }
+}
+
 /// Writes the text as the route wants it, with the links at its end.
 fn write(message: &mut Arc<Message>, links: &[String], means: &Means) -> Result<Option<Writing>, Outcome> {
     let Content::Sms(sms) = &message.content else {
@@ -77,8 +99,9 @@ fn write(message: &mut Arc<Message>, links: &[String], means: &Means) -> Result<
         return Ok(None);
     };
     let is_media = !message.attachments.is_empty();
-    let policy = match is_media {
-        // A media message has no parts, and costs the same whatever is written in it.
+    let policy = match is_media || message.inbound_from().is_some() {
+        // A media message has no parts, and costs the same whatever is written in it; what a person wrote to us goes to a
+        // program, as it was written.
         true => TextPolicy { too_long: means.policy.text.too_long, ..TextPolicy::default() },
         false => means.policy.text,
     };

@@ -1,7 +1,7 @@
 //! What a verified body means: a submission with its number in E.164, or none.
 
 use dispatch_highlevel::{Ignored, Parsed as Read};
-use dispatch_model::{Content, Reason, SourceName, Submission, Timestamp};
+use dispatch_model::{Content, Direction, Reason, SourceName, Submission, Timestamp};
 use dispatch_text::{PhoneProblem, Region, to_e164};
 
 use crate::verify::Verified;
@@ -38,6 +38,7 @@ pub fn read(body: &[u8], source: &SourceName, region: Option<Region>, received_a
         Read::Unparseable { reason } => return Parsed::Quarantined { reason },
     };
     let mut submission = Submission {
+        direction: Direction::Outbound,
         source: source.clone(),
         location: payload.location,
         external_id: payload.external_id,

@@ -13,6 +13,7 @@ use crate::{BackendName, Channel, LocationId, MessageId, Reason, RouteName, Time
 ///                                   -> Held -> (resolved) Accepted | DeadLettered | Unplanned
 ///                                   -> DeadLettered | Expired | Cancelled -> (redriven) Unplanned
 /// Unplanned | Scheduled | Held -> Cancelled
+/// Unplanned -> Kept -> (redriven) Unplanned
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -38,11 +39,13 @@ pub enum DeliveryState {
     Expired = 8,
     /// Called off by an operator.
     Cancelled = 9,
+    /// An inbound message that no route hands on; it can be redriven once one does.
+    Kept = 10,
 }
 
 impl DeliveryState {
     /// All states, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unplanned,
         Self::Scheduled,
         Self::Leased,
@@ -53,6 +56,7 @@ impl DeliveryState {
         Self::DeadLettered,
         Self::Expired,
         Self::Cancelled,
+        Self::Kept,
     ];
 
     /// From the number the store keeps.
@@ -73,6 +77,7 @@ impl DeliveryState {
             Self::DeadLettered => "dead-lettered",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Kept => "kept",
         }
     }
 
@@ -91,6 +96,7 @@ impl DeliveryState {
                 | Self::DeadLettered
                 | Self::Expired
                 | Self::Cancelled
+                | Self::Kept
         )
     }
 }

@@ -38,7 +38,8 @@ pub use delivery::{Delivery, DeliveryState, Lane, Lease, Plan};
 pub use description::{Asks, Description, MediaSupport, ProviderLimits, SecretAsk, SettingProblem};
 pub use id::{BackendName, ContactId, LocationId, MessageId, ParseIdError, RouteName, SourceName};
 pub use message::{
-    Attachment, AttachmentFile, Channel, Content, EmailContent, Message, PhoneNumber, SmsContent, Submission,
+    Attachment, AttachmentFile, Channel, Content, Direction, EmailContent, Message, PhoneNumber, SmsContent,
+    Submission,
 };
 pub use outcome::{Acceptance, Fault, Outcome, Reason, RefusedRecipient, Rejection};
 pub use policy::{AttachmentPolicy, OnUnknown, Policy, RetrySchedule};
@@ -46,8 +47,8 @@ pub use receipts::{HeardReceipt, hear};
 pub use reply::{FailureKind, HttpResponse, MailReply, MailStage, Pair, RecipientReply, Reply, SmtpReply};
 pub use secret::Secret;
 pub use settle::{
-    Access, BACKEND_GONE, EXPIRED, End, Facts, Finish, LaneEffect, NO_ROUTE, PLUGIN_FAULT, Place, Settled,
-    plan, settle,
+    Access, BACKEND_GONE, EXPIRED, End, Facts, Finish, LaneEffect, NO_INBOUND_ROUTE, NO_ROUTE, PLUGIN_FAULT,
+    Place, SUPPRESSED, Settled, plan, settle,
 };
 pub use smpp::{SmppAddress, SmppDelivery, SmppReply, SmppStage, SmppSubmission, SmppTlv};
 pub use step::{Ask, Effect, Step};

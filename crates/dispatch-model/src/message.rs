@@ -1,5 +1,7 @@
 //! What is to be delivered: the submission before it is promised, the message after.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
@@ -31,14 +33,39 @@ impl std::fmt::Display for Channel {
     }
 }
 
+/// Which way a message goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// From the sender's application to a person.
+    #[default]
+    Outbound,
+    /// From a person to us, by a backend: the submission's `source` has that backend's name.
+    Inbound {
+        /// Who wrote: E.164 where the number could be read, else as the provider gave it; empty once purged.
+        from: String,
+    },
+}
+
+impl Direction {
+    /// Whether it is the outbound one.
+    pub fn is_outbound(&self) -> bool {
+        *self == Self::Outbound
+    }
+}
+
 /// A verified and parsed webhook that is not yet promised. Admitting it makes it a [`Message`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
-    /// The endpoint it came in by.
+    /// Which way it goes.
+    #[serde(default, skip_serializing_if = "Direction::is_outbound")]
+    pub direction: Direction,
+    /// The endpoint it came in by; of an inbound message, the backend.
     pub source: SourceName,
-    /// The tenant it belongs to.
+    /// The tenant it belongs to; empty where an inbound message's is not known.
     pub location: LocationId,
-    /// The sender's id of the message. With `location` it is the dedupe key.
+    /// The sender's id of the message, or the provider's. With [`dedupe_scope`](Self::dedupe_scope) it is the dedupe
+    /// key.
     pub external_id: String,
     /// The sender's id of the contact, where it gave one.
     pub contact: Option<ContactId>,
@@ -82,6 +109,28 @@ impl Submission {
             Content::Sms(_) => Channel::Sms,
             Content::Email(_) => Channel::Email,
         }
+    }
+
+    /// Who wrote it, of an inbound message.
+    pub fn inbound_from(&self) -> Option<&str> {
+        match &self.direction {
+            Direction::Outbound => None,
+            Direction::Inbound { from } => Some(from),
+        }
+    }
+
+    /// Within what its `external_id` is one of a kind: the location, or of an inbound message the backend that brought
+    /// it. A backend's scope begins with NUL, so that no location's is the same.
+    pub fn dedupe_scope(&self) -> Cow<'_, str> {
+        match &self.direction {
+            Direction::Outbound => Cow::Borrowed(self.location.as_str()),
+            Direction::Inbound { .. } => Cow::Owned(Self::inbound_scope(self.source.as_str())),
+        }
+    }
+
+    /// The [`dedupe_scope`](Self::dedupe_scope) of what a backend brings.
+    pub fn inbound_scope(backend: &str) -> String {
+        format!("\0{backend}")
     }
 
     /// Everyone it goes to (to, cc and bcc), in the form that backends and the search use: E.164 where the number

@@ -141,7 +141,7 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// Why the *host* ended a guest call. It is deterministic: a pure function would do it again.
+/// Why the *host* ended a guest call. All but the last are deterministic: a pure function would do it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
 pub enum Fault {
@@ -175,6 +175,9 @@ pub enum Fault {
         /// Which bound, and by how much.
         detail: String,
     },
+    /// The machine had no memory to give, within the bounds of the call: not the guest's doing, and it passes.
+    #[error("starved: the machine had no memory for the call")]
+    Starved,
 }
 
 impl Fault {
@@ -186,6 +189,7 @@ impl Fault {
             Self::Memory { .. } => "memory",
             Self::Steps { .. } => "steps",
             Self::Contract { .. } => "contract",
+            Self::Starved => "starved",
         }
     }
 }

@@ -107,7 +107,8 @@ pub fn hear(mut delivery: Delivery, heard: &[HeardReceipt], at: Timestamp) -> De
         | DeliveryState::Held
         | DeliveryState::DeadLettered
         | DeliveryState::Expired
-        | DeliveryState::Cancelled => {
+        | DeliveryState::Cancelled
+        | DeliveryState::Kept => {
             let strange = strangers(&delivery, &present);
             let taken = strange.iter().any(|receipt| delivery.unresolved || receipt.state.arrived());
             if !taken {

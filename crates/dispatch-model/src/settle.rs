@@ -11,12 +11,14 @@
 //! Rejected              -> DeadLettered; sender and account go elsewhere first
 //! Unknown               -> Scheduled here to ask the provider; else here, Held or DeadLettered, by the route; never elsewhere
 //! fault                 -> elsewhere, then DeadLettered; Held once something may have left
+//! suppressed            -> DeadLettered, or Accepted where others were taken before
 //! released              -> Scheduled, here or elsewhere; Expired when it is too late
 //! ```
 //!
 //! A delivery with an unresolved Unknown never leaves its backend, whatever happens to it later: where
 //! another one would go elsewhere or become a dead letter, it is `Held`.
 
+mod code;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -25,21 +27,13 @@ use std::time::Duration;
 
 use rand::RngCore;
 
+pub use code::{BACKEND_GONE, EXPIRED, NO_INBOUND_ROUTE, NO_ROUTE, PLUGIN_FAULT, SUPPRESSED};
 pub use place::{Access, Place};
 
 use crate::{
     Acceptance, BackendName, Delivery, DeliveryState, Fault, OnUnknown, Outcome, Plan, Policy, Reason,
     Rejection, Timestamp,
 };
-
-/// The code of the reason of a delivery that no route wants.
-pub const NO_ROUTE: &str = "no-route";
-/// The code of the reason of a delivery that was not in time.
-pub const EXPIRED: &str = "expired";
-/// The code of the reason of a delivery whose plugin the host had to stop.
-pub const PLUGIN_FAULT: &str = "plugin-fault";
-/// The code of the reason of a delivery all of whose backends have left the configuration.
-pub const BACKEND_GONE: &str = "backend-gone";
 
 /// How a lease ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +64,8 @@ pub enum End {
     NotYet(Duration),
     /// The provider was asked and cannot say, or another try is not to be made.
     CannotTell(Reason),
+    /// Not attempted, since its recipients want no messages.
+    Suppressed(Reason),
     /// Given back without an attempt: too late, an unavailable backend, a draining engine.
     Released,
 }
@@ -140,11 +136,11 @@ pub fn settle(delivery: Delivery, finish: &Finish, facts: &Facts<'_>, rng: &mut 
 }
 
 /// The beginning: what routing decided, made into the first place to wait in. A plan without a route is
-/// a dead letter at once, and so is a message with a `problem`.
+/// a dead letter at once. One that is not to be tried at all comes with its `end`: the state, and why.
 pub fn plan(
     delivery: Delivery,
     plan: Plan,
-    problem: Option<Reason>,
+    end: Option<(DeliveryState, Reason)>,
     facts: &Facts<'_>,
     at: Timestamp,
     rng: &mut dyn RngCore,
@@ -161,8 +157,8 @@ pub fn plan(
     turn.delivery.changed_at = at;
     // Redriven although nobody knows whether it arrived: that is the operator's word, and a possible double.
     turn.delivery.possible_double |= std::mem::take(&mut turn.delivery.unresolved);
-    if let Some(problem) = problem {
-        turn.finish(DeliveryState::DeadLettered, Some(problem));
+    if let Some((state, reason)) = end {
+        turn.finish(state, Some(reason));
     } else if turn.delivery.plan.chain.is_empty() {
         let words = turn.delivery.plan.reasons.last().cloned().unwrap_or_else(|| "no route matches".into());
         turn.finish(DeliveryState::DeadLettered, Some(Reason::new(NO_ROUTE, words)));
@@ -226,6 +222,9 @@ impl Turn<'_> {
                 self.delivery.unresolved |= finish.marked;
                 self.elsewhere(reason);
             }
+            // Like a provider's refusal of the recipient: what went to others before stands, and what may have arrived
+            // is an operator's to say.
+            End::Suppressed(reason) => self.rejected(Rejection::Recipient, reason),
             End::Released if finish.marked => {
                 self.delivery.attempts += 1;
                 self.unknown(&Reason::new("broken-off", "given up after it may have left"), true);

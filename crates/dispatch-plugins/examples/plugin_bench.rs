@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use dispatch_engine::{Backend, Grants};
 use dispatch_model::{
-    Body, Channel, Content, Context, EmailContent, FailureKind, HttpResponse, LocationId, Message, MessageId,
-    Pair, PhoneNumber, Reply, Secret, SmsContent, SourceName, Step, Submission, Timestamp,
+    Body, Channel, Content, Context, Direction, EmailContent, FailureKind, HttpResponse, LocationId, Message,
+    MessageId, Pair, PhoneNumber, Reply, Secret, SmsContent, SourceName, Step, Submission, Timestamp,
 };
 use dispatch_plugins::{Allocation, HostConfig, Plugin, PluginHost};
 
@@ -132,6 +132,7 @@ impl Work {
         let message = Message {
             id: MessageId::first_at(at),
             submission: Submission {
+                direction: Direction::Outbound,
                 source: SourceName::from("highlevel"),
                 location: LocationId::from("GKAWb4yu7A4LSc0skQ6g"),
                 external_id: "KRIUtKAiRZRQUyyLDS4X".to_owned(),

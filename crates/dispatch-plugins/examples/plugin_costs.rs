@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use dispatch_engine::{Backend as _, Grants};
 use dispatch_model::{
-    Body, Content, Context, EmailContent, HttpResponse, LocationId, MailReply, Message, MessageId, Pair,
-    PhoneNumber, Reply, SmppReply, SmsContent, SmtpReply, SourceName, Step, Submission, Timestamp,
+    Body, Content, Context, Direction, EmailContent, HttpResponse, LocationId, MailReply, Message, MessageId,
+    Pair, PhoneNumber, Reply, SmppReply, SmsContent, SmtpReply, SourceName, Step, Submission, Timestamp,
 };
 use dispatch_plugins::{HostConfig, Plugin, PluginHost};
 use serde_json::Value;
@@ -110,6 +110,7 @@ fn message(is_mail: bool) -> Message {
     Message {
         id: MessageId::first_at(at),
         submission: Submission {
+            direction: Direction::Outbound,
             source: SourceName::from("highlevel"),
             location: LocationId::from("GKAWb4yu7A4LSc0skQ6g"),
             external_id: "KRIUtKAiRZRQUyyLDS4X".to_owned(),

@@ -5,10 +5,8 @@
 //! microseconds can be off the processor for longer than any bound. So a call that sees a tick looks up the
 //! time its thread spent on a processor. Most calls are over before the first tick and never look.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
 use wasmtime::{EngineWeak, UpdateDeadline};
 
 use crate::error::HostError;
@@ -20,36 +18,18 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// small beside what a person notices.
 const LONG: Duration = Duration::from_millis(10);
 
-/// Ticks until dropped.
-pub(crate) struct Ticker {
-    stop: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Ticker {
-    /// Starts the thread. It ends by itself when the engine is gone.
-    pub(crate) fn start(engine: EngineWeak) -> Result<Self, HostError> {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let seen = Arc::clone(&stop);
-        std::thread::Builder::new()
-            .name("guest-epoch".to_owned())
-            .spawn(move || {
-                let mut stopped = seen.0.lock();
-                while !*stopped {
-                    seen.1.wait_for(&mut stopped, TICK);
-                    let Some(engine) = engine.upgrade() else { return };
-                    engine.increment_epoch();
-                }
-            })
-            .map_err(HostError::Thread)?;
-        Ok(Self { stop })
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        *self.stop.0.lock() = true;
-        self.stop.1.notify_one();
-    }
+/// Ticks as long as the engine is there, which is as long as anything can run in it: a plugin outlives its host, and is
+/// bounded all the same.
+pub(crate) fn start(engine: EngineWeak) -> Result<(), HostError> {
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::park_timeout(TICK);
+        }
+    };
+    std::thread::Builder::new().name("guest-epoch".to_owned()).spawn(tick).map_err(HostError::Thread)?;
+    Ok(())
 }
 
 /// The guest computed for too long.

@@ -5,6 +5,7 @@ use wasmtime::Trap;
 
 use crate::call::{CallBounds, CallState};
 use crate::epoch::TooLong;
+use crate::limiter::out_of_memory;
 use crate::text;
 
 /// Bytes of an error's text that are kept: it can carry names of the guest's.
@@ -17,6 +18,10 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &CallState, bounds: &Call
     }
     if state.limiter.refused() {
         return Fault::Memory { limit_bytes: bounds.memory_max as u64 };
+    }
+    // The guest's allocator traps then; or there was no instance at all.
+    if state.limiter.starved() || out_of_memory(error) {
+        return Fault::Starved;
     }
     match error.downcast_ref::<Trap>() {
         Some(trap) => Fault::Trap { detail: text::clip(&trap.to_string(), DETAIL_MAX) },

@@ -15,13 +15,12 @@ use crate::config::HostConfig;
 use crate::contract::Function;
 use crate::crew::{Crew, Turn};
 use crate::engine::{self, Memory};
-use crate::epoch::Ticker;
 use crate::error::{HostError, LoadError};
 use crate::fault;
 use crate::inspect::Inspection;
 use crate::plugin::{Loaded, Plugin};
 use crate::schema::SettingsSchema;
-use crate::{description, shape};
+use crate::{description, epoch, shape};
 
 /// Runs plugins.
 pub struct PluginHost {
@@ -35,7 +34,6 @@ pub struct PluginHost {
     /// What is loaded, by digest: a plugin is compiled once however many backends and names it has. The
     /// inner lock makes the second of two loads wait for the first.
     loaded: parking_lot::Mutex<HashMap<[u8; 32], Arc<Slot>>>,
-    _ticker: Ticker,
 }
 
 type Slot = tokio::sync::Mutex<Weak<Loaded>>;
@@ -78,7 +76,7 @@ impl PluginHost {
                 .ok()
         });
         let crew = Arc::new(Crew::start(config.threads, config.stack)?);
-        let ticker = Ticker::start(built.engine.weak())?;
+        epoch::start(built.engine.weak())?;
         let about = HostDescription {
             engine: format!("wasmtime {}", crate::cache::WASMTIME),
             contract: crate::contract::CONTRACT_VERSION,
@@ -96,7 +94,6 @@ impl PluginHost {
             queue: config.queue,
             about,
             loaded: parking_lot::Mutex::default(),
-            _ticker: ticker,
         }))
     }
 

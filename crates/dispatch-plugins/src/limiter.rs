@@ -16,17 +16,35 @@ pub(crate) struct Limiter {
     elements: usize,
     elements_max: usize,
     refused: bool,
+    starved: bool,
 }
 
 impl Limiter {
     pub(crate) fn new(memory_max: usize, elements_max: usize) -> Self {
-        Self { memory: 0, memory_max, elements: 0, elements_max, refused: false }
+        Self { memory: 0, memory_max, elements: 0, elements_max, refused: false, starved: false }
     }
 
     /// Whether the guest was refused memory or table elements.
     pub(crate) fn refused(&self) -> bool {
         self.refused
     }
+
+    /// Whether the guest was granted something that the machine then did not have.
+    pub(crate) fn starved(&self) -> bool {
+        self.starved
+    }
+
+    /// What could not grow: past the bound of its own type, which is its own doing, or for want of memory.
+    fn note(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.starved |= out_of_memory(&error);
+        Ok(())
+    }
+}
+
+/// Whether the system said that there is no memory. How it comes through wasmtime differs from place to place, the
+/// system's words do not.
+pub(crate) fn out_of_memory(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains("(os error 12)"))
 }
 
 /// Takes `desired - current` more, if it fits.
@@ -62,6 +80,14 @@ impl ResourceLimiter for Limiter {
         Ok(fits)
     }
 
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.note(error)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.note(error)
+    }
+
     fn instances(&self) -> usize {
         INSTANCES_MAX
     }
@@ -95,5 +121,15 @@ mod tests {
         assert!(limiter.table_growing(0, 10, None).unwrap());
         assert!(!limiter.table_growing(10, 11, None).unwrap());
         assert!(limiter.refused());
+    }
+    #[test]
+    fn what_the_machine_does_not_have_is_not_the_guests_doing() {
+        let system = |code| wasmtime::Error::from(std::io::Error::from_raw_os_error(code));
+        let mut limiter = Limiter::new(100, 10);
+        limiter.memory_grow_failed(wasmtime::Error::msg("Memory maximum size exceeded")).unwrap();
+        limiter.table_grow_failed(system(22)).unwrap();
+        assert!(!limiter.starved());
+        limiter.memory_grow_failed(system(12).context("growing")).unwrap();
+        assert!(limiter.starved() && !limiter.refused());
     }
 }

@@ -56,7 +56,9 @@ pub(crate) fn message(message: &Message) -> wit::Message {
     };
     match &message.content {
         Content::Sms(sms) => {
-            wit::Message { to: vec![sms.to.best().to_owned()], text: Some(sms.text.clone()), ..base }
+            // Of an outbound one the number to send from is a setting.
+            let sender = message.inbound_from().map(str::to_owned);
+            wit::Message { to: vec![sms.to.best().to_owned()], sender, text: Some(sms.text.clone()), ..base }
         }
         Content::Email(email) => wit::Message {
             to: email.to.clone(),

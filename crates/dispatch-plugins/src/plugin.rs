@@ -1,7 +1,7 @@
 //! A loaded plugin as the engine sees it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use dispatch_engine::{Backend, Grants};
@@ -26,6 +26,15 @@ pub(crate) struct Loaded {
     pub(crate) schema: SettingsSchema,
     pub(crate) uses_secrets: bool,
 }
+
+/// Before a call is tried once more for which the machine had no memory: a second and a half in all, and an attempt has
+/// ten times as long.
+const STARVED_WAITS: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(400),
+    Duration::from_millis(900),
+];
 
 /// A plugin, loaded and ready. Each call is served by an instance of its own.
 pub struct Plugin {
@@ -73,8 +82,33 @@ impl Plugin {
         &self.loaded.description
     }
 
-    /// One call: on another thread, in a fresh instance, its result held against the contract there.
+    /// One call, and again where the machine had no memory for it: a pure function may be asked as often as one likes,
+    /// and what a provider has answered is not asked for twice.
     async fn call<P, R, T>(
+        &self,
+        function: Function,
+        whose: Subject,
+        grants: Option<&Grants>,
+        params: impl Fn() -> P,
+        accept: fn(R) -> Result<T, Fault>,
+    ) -> Result<T, Fault>
+    where
+        P: ComponentNamedList + Lower + Send + 'static,
+        R: Lift + 'static,
+        (R,): ComponentNamedList + Lift,
+        T: Send + 'static,
+    {
+        for wait in STARVED_WAITS {
+            match self.once(function, whose.clone(), grants, params(), accept).await {
+                Err(Fault::Starved) => tokio::time::sleep(wait).await,
+                done => return done,
+            }
+        }
+        self.once(function, whose, grants, params(), accept).await
+    }
+
+    /// On another thread, in a fresh instance, its result held against the contract there.
+    async fn once<P, R, T>(
         &self,
         function: Function,
         whose: Subject,
@@ -136,7 +170,7 @@ impl Backend for Plugin {
                 Function::Check,
                 Subject::default(),
                 None,
-                (settings.to_owned(),),
+                || (settings.to_owned(),),
                 |said: Result<wit::Asks, Vec<wit::Problem>>| match said {
                     Ok(asks) => lift::asks(asks).map(Ok),
                     Err(problems) => lift::problems(problems).map(Err),
@@ -158,7 +192,7 @@ impl Backend for Plugin {
     }
 
     async fn deliver(&self, context: &Context, message: &Message, grants: &Grants) -> Result<Step, Fault> {
-        let params = (lower::context(context), lower::message(message));
+        let params = || (lower::context(context), lower::message(message));
         self.call(Function::Deliver, subject(context, grants), Some(grants), params, lift::step).await
     }
 
@@ -169,7 +203,7 @@ impl Backend for Plugin {
         reply: &Reply,
         grants: &Grants,
     ) -> Result<Step, Fault> {
-        let params = (lower::context(context), state.to_vec(), lower::reply(reply));
+        let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
         self.call(Function::OnReply, subject(context, grants), Some(grants), params, lift::step).await
     }
 
@@ -179,7 +213,7 @@ impl Backend for Plugin {
         callback: &Callback,
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
-        let params = (lower::context(context), lower::callback(callback));
+        let params = || (lower::context(context), lower::callback(callback));
         self.call(Function::Receive, subject(context, grants), Some(grants), params, lift::receive_step).await
     }
 
@@ -190,7 +224,7 @@ impl Backend for Plugin {
         reply: &Reply,
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
-        let params = (lower::context(context), state.to_vec(), lower::reply(reply));
+        let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
         let whose = subject(context, grants);
         self.call(Function::OnReceiveReply, whose, Some(grants), params, lift::receive_step).await
     }
@@ -201,7 +235,7 @@ impl Backend for Plugin {
         query: &LookupQuery,
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
-        let params = (lower::context(context), lower::query(query));
+        let params = || (lower::context(context), lower::query(query));
         self.call(Function::Lookup, subject(context, grants), Some(grants), params, lift::lookup_step).await
     }
 
@@ -212,7 +246,7 @@ impl Backend for Plugin {
         reply: &Reply,
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
-        let params = (lower::context(context), state.to_vec(), lower::reply(reply));
+        let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
         let whose = subject(context, grants);
         self.call(Function::OnLookupReply, whose, Some(grants), params, lift::lookup_step).await
     }

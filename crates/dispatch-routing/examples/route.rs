@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use dispatch_model::{Channel, Content, PhoneNumber, SmsContent, Submission, Timestamp};
+use dispatch_model::{Channel, Content, Direction, PhoneNumber, SmsContent, Submission, Timestamp};
 use dispatch_routing::{Conditions, Deliver, Router, Rule};
 
 /// Submissions routed in one measurement.
@@ -23,6 +23,7 @@ fn id(number: usize) -> String {
 fn submission(location: String) -> Submission {
     let to = PhoneNumber { original: "+525512345678".into(), e164: Some("+525512345678".into()) };
     Submission {
+        direction: Direction::Outbound,
         source: "highlevel".into(),
         location: location.into(),
         external_id: "GKJxs4P5L8dWc5CFUITM".into(),

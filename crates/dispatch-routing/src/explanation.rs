@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dispatch_model::{Channel, LocationId, Plan, RouteName};
+use dispatch_model::{Channel, LocationId, Plan, RouteName, SourceName};
 use serde::{Deserialize, Serialize};
 
 use crate::Choice;
@@ -62,6 +62,11 @@ pub enum Mismatch {
         /// The message's location.
         is: LocationId,
     },
+    /// It is for messages that other backends bring.
+    Backend {
+        /// The backend that brought it.
+        is: SourceName,
+    },
     /// A condition under `when` does not hold.
     Condition {
         /// Its name in the file, without `when.`.
@@ -74,6 +79,7 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Channel { is } => write!(f, "it is for another channel than {is}"),
             Self::Location { is } => write!(f, "it is for other locations than {is}"),
+            Self::Backend { is } => write!(f, "it is for what other backends than {is} bring"),
             Self::Condition { name } => write!(f, "when.{name} does not hold"),
         }
     }

@@ -130,11 +130,13 @@ fn share_names(rules: &mut [Rule]) {
 }
 
 fn unrouted(submission: &Submission) -> Plan {
-    let reason = format!(
-        "no route matches a message of location {} and channel {}",
-        submission.location,
-        submission.channel()
-    );
+    let channel = submission.channel();
+    let reason = match submission.inbound_from() {
+        None => {
+            format!("no route matches a message of location {} and channel {channel}", submission.location)
+        }
+        Some(_) => format!("no inbound route matches what backend {} brings by {channel}", submission.source),
+    };
     Plan { route: None, chain: Vec::new(), reasons: vec![reason] }
 }
 

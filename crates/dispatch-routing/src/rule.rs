@@ -37,6 +37,8 @@ pub struct Conditions {
     pub has_attachments: Option<bool>,
     /// Other fields of the sender's payload, by name.
     pub raw: BTreeMap<String, Vec<String>>,
+    /// Of an inbound message: the backend that brought it is one of these.
+    pub received_by: Vec<BackendName>,
 }
 
 /// Who delivers, and in what order.
@@ -101,6 +103,9 @@ impl Rule {
         if let Some(channel) = self.channel {
             words.push(format!("channel {channel}"));
         }
+        if !self.when.received_by.is_empty() {
+            words.push(format!("backend {}", submission.source));
+        }
         words.extend(self.when.named().map(|name| format!("when.{name}")));
         if words.is_empty() { "it takes every message".to_owned() } else { words.join(", ") }
     }
@@ -109,10 +114,10 @@ impl Rule {
 impl Conditions {
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
-        self.named().next().is_none()
+        self.received_by.is_empty() && self.named().next().is_none()
     }
 
-    /// The conditions given, by the names they have in the file.
+    /// The conditions given, by the names they have under `when` in the file.
     fn named(&self) -> impl Iterator<Item = String> {
         [
             (!self.phone_prefix.is_empty()).then_some("phone_prefix"),
@@ -129,6 +134,10 @@ impl Conditions {
 
     /// The first condition that does not hold.
     pub(crate) fn mismatch(&self, submission: &Submission) -> Option<Mismatch> {
+        let brought = |backend: &BackendName| backend.as_str() == submission.source.as_str();
+        if !self.received_by.is_empty() && !self.received_by.iter().any(brought) {
+            return Some(Mismatch::Backend { is: submission.source.clone() });
+        }
         let failed = |condition: &str| Some(Mismatch::Condition { name: condition.to_owned() });
         if !self.phone_prefix.is_empty() && !self.phone_matches(submission) {
             return failed("phone_prefix");

@@ -92,7 +92,8 @@ impl Search<'_> {
 
 /// Whether whatever meets `narrow` meets `wide` too.
 fn implies(narrow: &Conditions, wide: &Conditions) -> bool {
-    within(&narrow.phone_prefix, &wide.phone_prefix, |a, b| a.starts_with(b))
+    within(&narrow.received_by, &wide.received_by, |a, b| a == b)
+        && within(&narrow.phone_prefix, &wide.phone_prefix, |a, b| a.starts_with(b))
         && within(&narrow.to_domain, &wide.to_domain, |a, b| bare(a).eq_ignore_ascii_case(bare(b)))
         && within(&narrow.from, &wide.from, sender_within)
         && within(&narrow.user, &wide.user, |a, b| a == b)
@@ -103,8 +104,9 @@ fn implies(narrow: &Conditions, wide: &Conditions) -> bool {
 }
 
 /// Whether each value that `narrow` allows is one that `wide` allows. An empty list allows all.
-fn within(narrow: &[String], wide: &[String], covers: impl Fn(&str, &str) -> bool) -> bool {
-    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|a| wide.iter().any(|b| covers(a, b))))
+fn within<T: AsRef<str>>(narrow: &[T], wide: &[T], covers: impl Fn(&str, &str) -> bool) -> bool {
+    let covered = |a: &T| wide.iter().any(|b| covers(a.as_ref(), b.as_ref()));
+    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(covered))
 }
 
 fn sender_within(narrow: &str, wide: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The index agrees with a scan from the top, and a rule said to be unreachable is.
 
 use dispatch_model::{
-    Attachment, Channel, Content, EmailContent, PhoneNumber, SmsContent, Submission, Timestamp,
+    Attachment, Channel, Content, Direction, EmailContent, PhoneNumber, SmsContent, Submission, Timestamp,
 };
 use dispatch_routing::{Conditions, Deliver, RouteProblemKind, Router, Rule};
 use proptest::prelude::*;
@@ -42,6 +42,7 @@ fn universe() -> Vec<Submission> {
         }
     }
     let submission = |(location, user, attachments, content): (&str, &str, usize, Content)| Submission {
+        direction: Direction::Outbound,
         source: "test".into(),
         location: location.into(),
         external_id: "1".into(),

@@ -1,7 +1,7 @@
 //! What a router does with a submission, told by examples.
 
 use dispatch_model::{
-    Attachment, Channel, Content, EmailContent, PhoneNumber, SmsContent, Submission, Timestamp,
+    Attachment, Channel, Content, Direction, EmailContent, PhoneNumber, SmsContent, Submission, Timestamp,
 };
 use dispatch_routing::{Conditions, Deliver, Mismatch, RouteProblemKind, Router, Rule, Verdict, Weighted};
 
@@ -26,6 +26,7 @@ fn email(location: &str, to: &str, from: &str) -> Submission {
 
 fn submission(location: &str, content: Content) -> Submission {
     Submission {
+        direction: Direction::Outbound,
         source: "test".into(),
         location: location.into(),
         external_id: "1".into(),
@@ -236,4 +237,34 @@ fn problems_of_lists_are_found_all_at_once() {
             (3, RouteProblemKind::DuplicateName { first: 0 }),
         ]
     );
+}
+
+#[test]
+fn what_people_write_is_routed_by_the_backend_that_brings_it() {
+    let by = |name: &str, backends: &[&str]| {
+        let received_by = backends.iter().map(|&name| name.into()).collect();
+        when(name, Conditions { received_by, ..Conditions::default() })
+    };
+    let from = |backend: &str| Submission {
+        direction: Direction::Inbound { from: "+1".into() },
+        source: backend.into(),
+        ..sms("L1", "+2")
+    };
+    let routes = router(vec![
+        by("carriers", &["twilio", "telnyx"]),
+        Rule { channel: Some(Channel::Email), ..rule("mail") },
+    ]);
+    takes(&routes, &from("telnyx"), Some("carriers"));
+    takes(&routes, &from("vonage"), None);
+    let told = routes.explain(&from("vonage"));
+    let verdict = Verdict::Other { because: Mismatch::Backend { is: "vonage".into() } };
+    assert_eq!(told.tried[0].verdict, verdict);
+    assert_eq!(told.plan.reasons, ["no inbound route matches what backend vonage brings by sms"]);
+    assert_eq!(
+        routes.explain(&from("twilio")).tried[0].verdict,
+        Verdict::Matched { by: "backend twilio".into() }
+    );
+    let shadowed = Router::new(vec![by("both", &["a", "b"]), by("one", &["b"]), by("other", &["c"])]);
+    let problems = shadowed.expect_err("the second can never match");
+    assert_eq!(problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [1]);
 }

@@ -19,9 +19,11 @@ pub(crate) fn search_form(recipient: &str) -> String {
         .collect()
 }
 
-/// All forms by which a submission's recipients are found: a number both as dialled and as written.
+/// All forms by which a submission's recipients are found, and who sent an inbound one: a number both as dialled and as
+/// written.
 pub(crate) fn search_forms(submission: &Submission) -> Vec<String> {
-    let mut forms: Vec<String> = submission.recipients().into_iter().map(search_form).collect();
+    let people = submission.recipients().into_iter().chain(submission.inbound_from());
+    let mut forms: Vec<String> = people.map(search_form).collect();
     if let Content::Sms(sms) = &submission.content {
         forms.push(search_form(&sms.to.original));
     }

@@ -14,6 +14,7 @@ mod query;
 mod receipts;
 mod sequence;
 mod sqlite;
+mod suppression;
 mod transition;
 mod work;
 
@@ -25,6 +26,7 @@ pub use query::{
 };
 pub use receipts::{About, Heard, NewReceipt, News, PARKED_FOR, PARKED_MAX, RECEIPTS_MAX};
 pub use sqlite::{OpenError, SqliteStore, StoreConfig};
+pub use suppression::{Consent, Lift, NewInbound, SUPPRESSIONS_MAX, Suppression, SuppressionFilter};
 pub use work::{
     Admitted, ClaimRequest, Claimed, Claims, FirstClaim, LaneRecord, Planned, Purged, QuarantineRequest,
     Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Suspension, Unplanned,
@@ -97,6 +99,11 @@ pub trait Store: Send + Sync + 'static {
     /// [`dispatch_model::hear`]; while an attempt is under way its settlement does that. Repeated ones change nothing.
     async fn hear(&self, news: Vec<News>) -> Result<Vec<Heard>, StoreError>;
 
+    /// Admits a message from a person as [`admit`](Self::admit) does it, once for each backend and provider's id, and keeps
+    /// in the same transaction what it says of its sender's wish. A repeated one suppresses and lifts nothing: its word
+    /// may be an old one.
+    async fn receive(&self, inbound: NewInbound) -> Result<Admitted, StoreError>;
+
     /// What is secret to this installation under a name: what is kept, or `fresh` from now on.
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError>;
 
@@ -140,6 +147,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// What is suspended, and since when.
     async fn suspensions(&self) -> Result<Vec<(Suspension, Timestamp)>, StoreError>;
+
+    /// Suppresses these people, at most [`SUPPRESSIONS_MAX`]; returns how many were not before. One that was keeps its
+    /// time and note.
+    async fn suppress(&self, suppressions: Vec<Suppression>) -> Result<usize, StoreError>;
+
+    /// Lifts the suppressions that match; returns how many.
+    async fn unsuppress(&self, filter: SuppressionFilter) -> Result<usize, StoreError>;
+
+    /// Suppressions that match, newest first, paged by key.
+    async fn suppressed(
+        &self,
+        filter: SuppressionFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Suppression>, StoreError>;
 
     /// Keeps the breaker and pause of a lane over a restart.
     async fn save_lane(&self, lane: Lane, record: LaneRecord) -> Result<(), StoreError>;

@@ -18,7 +18,8 @@ pub struct Filter {
     pub location: Option<LocationId>,
     /// This contact.
     pub contact: Option<String>,
-    /// This phone number (E.164 or as given) or address (without a display name), compared without case.
+    /// To this phone number (E.164 or as given) or address (without a display name), compared without case; of an
+    /// inbound message, also from it.
     pub recipient: Option<String>,
     /// These states.
     pub states: Vec<DeliveryState>,
@@ -34,6 +35,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Only those that may have been delivered twice.
     pub possible_double: Option<bool>,
+    /// Only those that people sent to us, or only those that go to people.
+    pub inbound: Option<bool>,
 }
 
 /// Where the next page begins.
@@ -65,6 +68,9 @@ pub struct MessageSummary {
     pub channel: Channel,
     /// Where it goes; empty once the content was purged.
     pub recipients: Vec<String>,
+    /// Who sent it, of an inbound message; empty once the content was purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
     /// Where it stands.
     pub state: DeliveryState,
     /// The route.

@@ -2,13 +2,13 @@
 //! they can differ in how they keep things and not in what they mean.
 
 use dispatch_model::{
-    AttemptRecord, BackendName, Channel, Content, Delivery, DeliveryState, EmailContent, HeardReceipt,
-    Message, Outcome, PhoneNumber, Plan, Reason, SmsContent, Timestamp,
+    AttemptRecord, BackendName, Channel, Content, Delivery, DeliveryState, Direction, EmailContent,
+    HeardReceipt, Message, Outcome, PhoneNumber, Plan, Reason, SmsContent, Timestamp,
 };
 
 use crate::{
-    About, EventKind, NewReceipt, Planned, Redrive, Resolution, Retention, Settlement, StoreError,
-    TimelineEvent,
+    About, EventKind, NewReceipt, Planned, Redrive, Resolution, Retention, SUPPRESSIONS_MAX, Settlement,
+    StoreError, Suppression, TimelineEvent,
 };
 
 /// Duplicates of one message that its timeline shows; a sender that goes on repeating itself must not
@@ -54,6 +54,17 @@ pub(crate) fn check_settlement(settlement: &Settlement) -> Result<(), StoreError
             Err(invalid(format!("a settlement that schedules {} in no lane", delivery.message)))
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether suppressions can be written at all.
+pub(crate) fn check_suppressions(suppressions: &[Suppression]) -> Result<(), StoreError> {
+    if suppressions.len() > SUPPRESSIONS_MAX {
+        return Err(invalid(format!("more than {SUPPRESSIONS_MAX} suppressions in one call")));
+    }
+    match suppressions.iter().any(|one| one.address.is_empty()) {
+        true => Err(invalid("a suppression of nobody".to_owned())),
+        false => Ok(()),
     }
 }
 
@@ -197,7 +208,10 @@ pub(crate) fn is_cancellable(state: DeliveryState) -> bool {
 
 /// Whether it can be sent round again.
 pub(crate) fn is_redrivable(state: DeliveryState) -> bool {
-    matches!(state, DeliveryState::DeadLettered | DeliveryState::Expired | DeliveryState::Cancelled)
+    matches!(
+        state,
+        DeliveryState::DeadLettered | DeliveryState::Expired | DeliveryState::Cancelled | DeliveryState::Kept
+    )
 }
 
 /// Sends a delivery round again.
@@ -325,6 +339,9 @@ pub(crate) fn insert_plan(events: &mut Vec<TimelineEvent>, plan: &Plan, at: Opti
 pub(crate) fn without_content(message: &Message) -> Message {
     let mut bare = message.clone();
     bare.submission.content = no_content(message.channel());
+    if let Direction::Inbound { from } = &mut bare.submission.direction {
+        from.clear();
+    }
     bare.submission.attachments = Vec::new();
     bare.submission.extra = serde_json::Map::new();
     bare.submission.problem = None;

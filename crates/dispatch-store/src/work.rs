@@ -50,12 +50,14 @@ pub enum Quarantined {
 pub struct RecipientKey(pub i64);
 
 impl RecipientKey {
-    /// Of a message: all its recipients together, so a mail to two is in order with its like only.
+    /// Of a message: all its recipients together, so a mail to two is in order with its like only. Of an inbound
+    /// message its sender: all of them go to one number of ours, and only a person's own need an order.
     pub fn of(message: &Message) -> Self {
         // Fixed keys: the number is kept on disk and must be the same after a restart.
         let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-        for recipient in message.recipients() {
-            recipient.hash(&mut hasher);
+        match message.inbound_from() {
+            Some(from) => from.hash(&mut hasher),
+            None => message.recipients().iter().for_each(|recipient| recipient.hash(&mut hasher)),
         }
         Self(hasher.finish() as i64)
     }

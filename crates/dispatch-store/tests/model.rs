@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_model::{
-    BackendName, Channel, Delivery, DeliveryState, Lane, LocationId, MessageId, Receipt, ReceiptState,
-    RouteName, Timestamp,
+    BackendName, Channel, Delivery, DeliveryState, Direction, Lane, LocationId, MessageId, Receipt,
+    ReceiptState, RouteName, Timestamp,
 };
 use dispatch_store::conformance::sample;
 use dispatch_store::{
@@ -101,8 +101,16 @@ impl Pair {
             1 => filter.location = Some(location(which % 3)),
             2 => filter.recipient = Some(format!("+5255{:08}", which % 5)),
             3 => filter.route = Some(route(which % 2)),
-            4 => filter.states = vec![DeliveryState::ALL[usize::from(which) % 10], DeliveryState::Held],
+            4 => {
+                filter.states = vec![
+                    DeliveryState::ALL[usize::from(which) % DeliveryState::ALL.len()],
+                    DeliveryState::Held,
+                ]
+            }
             _ => filter.contact = Some(format!("contact-{}", which % 5)),
+        }
+        if which % 4 == 1 {
+            filter.inbound = Some(which % 8 == 1);
         }
         if which > 200 {
             filter.channel = Some(Channel::Sms);
@@ -119,6 +127,9 @@ impl Pair {
                     submission = sample::email(name.as_str(), &id, &format!("p{recipient}@example.com"));
                 }
                 submission.received_at = self.now;
+                if number % 3 == 0 {
+                    submission.direction = Direction::Inbound { from: format!("+5255{recipient:08}") };
+                }
                 let here = kind(self.memory.admit(submission.clone()).await);
                 let there = kind(self.disk().admit(submission).await);
                 assert_eq!(format!("{here:?}"), format!("{there:?}"));

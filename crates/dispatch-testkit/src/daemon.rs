@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::process::Child;
 
 use crate::wait::until_some;
@@ -158,9 +158,26 @@ impl Daemon {
         self.signal(Signal::HUP)
     }
 
+    /// Lets it have so many bytes of writable memory from now on; none lifts the limit. What it holds already, it keeps.
+    pub fn data_max(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(self.process()?), Resource::Data, limit).context("limiting the daemon's memory")?;
+        Ok(())
+    }
+
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.pid)?).context("a process has an id")?;
-        Ok(kill_process(pid, signal)?)
+        Ok(kill_process(self.process()?, signal)?)
+    }
+
+    fn process(&self) -> anyhow::Result<Pid> {
+        Pid::from_raw(i32::try_from(self.pid)?).context("a process has an id")
+    }
+
+    /// Waits until it is gone by itself; see [`Daemon::exit`] for how.
+    pub async fn left(&mut self) -> anyhow::Result<()> {
+        self.child.wait().await.context("waiting for the daemon")?;
+        self.ended = true;
+        Ok(())
     }
 
     /// Waits until it left by itself, and gives its exit code and what it said.

@@ -23,8 +23,8 @@ use dispatch_engine::{
     Backend as _, Call, Egress as _, Grants, Relay, RelayTls, SpoolContent, SpoolFile, Spooled,
 };
 use dispatch_model::{
-    Action, Attachment, AttachmentFile, Clock, Content, Context, EmailContent, Message, MessageId, Reply,
-    Secret, Step, Submission, Timestamp,
+    Action, Attachment, AttachmentFile, Clock, Content, Context, Direction, EmailContent, Message, MessageId,
+    Reply, Secret, Step, Submission, Timestamp,
 };
 use dispatch_plugins::{HostConfig, Plugin, PluginHost};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -210,6 +210,7 @@ fn message(size: u64) -> Message {
     Message {
         id: MessageId::first_at(NOW),
         submission: Submission {
+            direction: Direction::Outbound,
             source: "highlevel".into(),
             location: "GKAWb4yu7A4LSc0skQ6g".into(),
             external_id: "KRIUtKAiRZRQUyyLDS4X".to_owned(),

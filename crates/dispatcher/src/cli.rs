@@ -1,6 +1,7 @@
 //! The command line: what a person can type, and the help that teaches it.
 
 mod plugin;
+mod suppressions;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,10 @@ use dispatch_model::{Channel, DeliveryState, MessageId};
 pub(crate) use plugin::{
     ChannelWord, LanguageWord, PluginBuildArgs, PluginInspectArgs, PluginNewArgs, PluginRunArgs,
     PluginStandInArgs, PluginTestArgs, PluginVerb,
+};
+
+pub(crate) use suppressions::{
+    SuppressArgs, SuppressImportArgs, SuppressListArgs, SuppressRemoveArgs, SuppressionsVerb, Where,
 };
 
 /// Delivers what HighLevel sends through a custom conversation provider.
@@ -86,6 +91,12 @@ pub(crate) enum Verb {
     Suspend(SuspendArgs),
     /// Let them go on
     Resume(SuspendArgs),
+    /// List, add, lift and import who wants no messages
+    #[command(
+        subcommand,
+        after_help = "Who writes STOP, ALTO, BAJA and their like is added by himself, and START lifts it.\nExamples:\n  dispatcher suppressions list --location LoC1\n  dispatcher suppressions add +525512345678 --location LoC1 --note \"asked by phone\"\n  dispatcher suppressions import optouts.csv"
+    )]
+    Suppressions(SuppressionsVerb),
     /// Show what the dispatcher is doing
     Status,
     /// Read the configuration again, as SIGHUP does, and say what came of it
@@ -129,8 +140,11 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// The source it would come in by; by default the first one
-    #[arg(long)]
+    #[arg(long, conflicts_with = "inbound")]
     pub(crate) source: Option<String>,
+    /// FILE is a message from a person: JSON with backend, location, channel, from, to and text
+    #[arg(long)]
+    pub(crate) inbound: bool,
 }
 
 #[derive(Debug, Args)]
@@ -161,7 +175,7 @@ pub(crate) struct FilterArgs {
     /// To this contact (HighLevel's contactId)
     #[arg(long)]
     pub(crate) contact: Option<String>,
-    /// To this phone number or mail address
+    /// To this phone number or mail address; of what people sent, also from it
     #[arg(long, short, visible_aliases = ["phone", "email"])]
     pub(crate) recipient: Option<String>,
     /// In this state; give it several times for any of them
@@ -185,6 +199,9 @@ pub(crate) struct FilterArgs {
     /// Only those that may have been delivered twice
     #[arg(long)]
     pub(crate) possible_double: bool,
+    /// Only those that people sent to us
+    #[arg(long)]
+    pub(crate) inbound: bool,
 }
 
 #[derive(Debug, Args)]
@@ -304,7 +321,7 @@ fn parse_state(text: &str) -> Result<DeliveryState, String> {
         .map_err(|()| format!("expected one of {}", DeliveryState::ALL.map(DeliveryState::as_str).join(", ")))
 }
 
-fn parse_channel(text: &str) -> Result<Channel, String> {
+pub(crate) fn parse_channel(text: &str) -> Result<Channel, String> {
     match text {
         "sms" => Ok(Channel::Sms),
         "email" => Ok(Channel::Email),

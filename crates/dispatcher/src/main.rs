@@ -24,10 +24,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// A message is many small pieces that are made on one thread and dropped on another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match verbs::execute(cli) {

@@ -6,6 +6,7 @@
 mod row;
 
 mod granted;
+mod opt_out;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -61,11 +62,13 @@ pub(crate) async fn build(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let policies =
-        loaded.config.routes.iter().map(|route| (route.rule.name.clone(), route.policy.clone())).collect();
+    let routes = loaded.config.routes.iter().chain(&loaded.config.inbound);
+    let policies = routes.map(|route| (route.rule.name.clone(), route.policy.clone())).collect();
     let setup = Setup {
         generation,
         router: loaded.router.clone(),
+        inbound: loaded.inbound.clone(),
+        opt_out: opt_out::words(&loaded.config.opt_out),
         policies,
         backends,
         overlays,
@@ -357,7 +360,7 @@ impl Builder<'_> {
             plaintext: backend.plaintext,
             secrets: secrets.iter().map(|(name, secret)| (name.to_string(), secret.value.clone())).collect(),
             reveal,
-            relay: doors.relay.map(granted::relay),
+            relay: doors.relay.filter(|_| asks.relay).map(granted::relay),
             dkim,
             session: doors.session.filter(|_| asks.session).map(granted::session),
         })

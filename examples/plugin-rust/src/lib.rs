@@ -12,6 +12,9 @@ use dispatcher_plugin::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+/// Characters of a text. It is carried from step to step, and what is carried is at most 64 KiB.
+const TEXT_MAX: u32 = 1_600;
+
 /// The plugin.
 pub struct Cometa;
 
@@ -79,6 +82,7 @@ impl Plugin for Cometa {
         .secret("client_secret", "The secret of the API client, under Developers")
         // The host fetches attachments before it calls `deliver`: at most five, and 5 MB of them.
         .media(Media::Content, 5, 5_000_000)
+        .text_max(TEXT_MAX)
     }
 
     fn check(settings: &Settings, check: &mut Check) {
@@ -96,6 +100,9 @@ impl DeliverSteps for Cometa {
     type State = State;
 
     fn deliver(context: &Context<Settings>, message: &Message) -> Result<Step<State>, Refusal> {
+        if message.body().chars().count() > TEXT_MAX as usize {
+            return Err(Refusal::content("too_long", format!("Cometa takes {TEXT_MAX} characters")));
+        }
         let files =
             (0..).zip(&message.attachments).filter_map(|(index, each)| Some((index, each.file.as_ref()?)));
         let state = State {
@@ -185,7 +192,7 @@ mod tests {
     fn request(action: Action) -> Request {
         match action {
             Action::Http(request) => request,
-            Action::Mail(_) => panic!("Cometa has no mail"),
+            other => panic!("Cometa is asked by HTTP, and not by {other:?}"),
         }
     }
 
@@ -217,6 +224,14 @@ mod tests {
 
         let end = Cometa::on_reply(&given(), state, reply(202, r#"{"id":"c1"}"#)).expect("accepted");
         assert_eq!(end, Step::Done(Acceptance::reference("c1")));
+    }
+
+    #[test]
+    fn a_text_that_cometa_does_not_take_is_refused() {
+        let deliver = |text: &str| Cometa::deliver(&given(), &sms("+525512345678", text));
+        assert!(deliver(&"ñ".repeat(1_600)).is_ok());
+        let refused = deliver(&"ñ".repeat(1_601)).expect_err("too long");
+        assert_eq!(refused.kind(), "rejected-content");
     }
 
     #[test]

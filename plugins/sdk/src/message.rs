@@ -35,7 +35,8 @@ pub struct Message {
     pub cc: Vec<String>,
     /// Email only.
     pub bcc: Vec<String>,
-    /// Email: `a@b` or `Name <a@b>`, where the sender gave one. SMS: absent, the number to send from is a setting.
+    /// Email: `a@b` or `Name <a@b>`, where the sender gave one. SMS: absent, the number to send from is a
+    /// setting. Of a message from a person, which a route hands on: who wrote it.
     pub sender: Option<String>,
     /// SMS: the text, perhaps empty where there are attachments. Email: a text part, where the sender gave one.
     pub text: Option<String>,

@@ -88,7 +88,9 @@ fn alphabet(settings: &Settings, data_coding: u8) -> Alphabet {
 /// An international number with its plus.
 fn number(address: &SmppAddress) -> String {
     let digits = !address.address.is_empty() && address.address.bytes().all(|byte| byte.is_ascii_digit());
-    let plain = || address.address.chars().filter(|character| !character.is_control()).collect();
+    // A name is letters, digits and signs: nothing that hides, or turns the line around where it is shown.
+    let shown = |character: &char| character.is_alphanumeric() || matches!(character, ' '..='~');
+    let plain = || address.address.chars().filter(shown).collect();
     if address.ton == 1 && digits { format!("+{}", address.address) } else { plain() }
 }
 

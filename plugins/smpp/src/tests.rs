@@ -314,5 +314,11 @@ fn messages_to_us() {
     let events = receive(&usual, &short);
     let [Event::Inbound(inbound)] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((inbound.from.as_str(), inbound.to.as_str()), ("12345", ""));
+    short.source = SmppAddress::new(5, 0, "Acmé\r\n\u{202e}\u{feff} & Co");
+    let events = receive(&usual, &short);
+    assert!(
+        matches!(events.as_slice(), [Event::Inbound(inbound)] if inbound.from == "Acmé & Co"),
+        "{events:?}"
+    );
     assert_eq!(receive(&usual, &delivery(0x08, b"read")), [], "an acknowledgement of the recipient's own");
 }

@@ -109,7 +109,7 @@ async fn deliver(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo xtask test --authors`"]
+#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo xtask test`"]
 async fn in_rust_a_token_then_the_message() -> anyhow::Result<()> {
     let (workshop, folder) = built("plugin-rust").await?;
     let provider = HttpCatcher::start().await?;
@@ -127,7 +127,7 @@ async fn in_rust_a_token_then_the_message() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-js from npm: run `cargo xtask test --authors`"]
+#[ignore = "needs componentize-js from npm: run `cargo xtask test`"]
 async fn in_javascript() -> anyhow::Result<()> {
     let (workshop, folder) = built("plugin-javascript").await?;
     let provider = HttpCatcher::start().await?;
@@ -142,7 +142,7 @@ async fn in_javascript() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-py from PyPI: run `cargo xtask test --authors`"]
+#[ignore = "needs componentize-py from PyPI: run `cargo xtask test`"]
 async fn in_python() -> anyhow::Result<()> {
     let (workshop, folder) = built("plugin-python").await?;
     let provider = HttpCatcher::start().await?;
@@ -174,5 +174,14 @@ fn what_they_share_with_the_templates_is_the_same() -> anyhow::Result<()> {
             );
         }
     }
+    // The manifest has a name of its own; what it builds with is the same.
+    let manifest = |path: &str, name: &str| -> anyhow::Result<serde_json::Value> {
+        let text = fs::read_to_string(repository().join(path))?;
+        Ok(serde_json::from_str(&text.replace("{{name}}", name))?)
+    };
+    assert_eq!(
+        manifest("examples/plugin-javascript/package.json", "")?,
+        manifest("plugins/templates/javascript/all/package.json.in", "nube-sms")?
+    );
     Ok(())
 }

@@ -75,11 +75,13 @@ impl Workshop {
         let beside = binary.parent().context("the binary lies in a folder")?;
         let path = std::env::var("PATH").context("there is a PATH")?;
         let at = |name: &str| self.folder.join(name).display().to_string();
+        // Where the bundled plugins were compiled: the standard library for WebAssembly is there, which takes a minute.
+        let guests = repository().join("plugins/target").display().to_string();
         let env = [
             ("PATH", format!("{}:{path}", beside.display())),
             ("XDG_CACHE_HOME", at("cache")),
             ("DISPATCHER__PLUGIN_HOST__CACHE", self.compiled().display().to_string()),
-            ("CARGO_TARGET_DIR", at("cargo")),
+            ("CARGO_TARGET_DIR", guests),
             ("npm_config_cache", at("npm")),
             ("npm_config_prefer_offline", "true".to_owned()),
             ("npm_config_update_notifier", "false".to_owned()),

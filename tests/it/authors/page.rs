@@ -83,19 +83,19 @@ async fn follow(language: &str) -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo xtask test --authors`"]
+#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo xtask test`"]
 async fn in_rust() -> anyhow::Result<()> {
     follow("rust").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-js from npm: run `cargo xtask test --authors`"]
+#[ignore = "needs componentize-js from npm: run `cargo xtask test`"]
 async fn in_javascript() -> anyhow::Result<()> {
     follow("javascript").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-py from PyPI: run `cargo xtask test --authors`"]
+#[ignore = "needs componentize-py from PyPI: run `cargo xtask test`"]
 async fn in_python() -> anyhow::Result<()> {
     follow("python").await
 }

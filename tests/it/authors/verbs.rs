@@ -37,6 +37,11 @@ async fn inspect_shows_what_it_is_and_what_to_grant() -> anyhow::Result<()> {
     ] {
         assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
     }
+    // What needs a relay or a session says so in the lines to copy.
+    for (plugin, line) in [("smtp", "relay = { host = "), ("smpp", "session = { host = ")] {
+        let shown = said(&cli, 0, &["plugin", "inspect", &guest(plugin)]).await?;
+        assert!(shown.contains(line), "{line:?} is not in\n{shown}");
+    }
     let json = cli.json(&["plugin", "inspect", &guest("twilio"), "--settings", "s.toml"]).await?;
     assert_eq!(json["asks"]["hosts"][0], "api.twilio.com");
     assert_eq!(json["sha256"].as_str().map(str::len), Some(64));

@@ -142,6 +142,16 @@ async fn a_host_that_is_not_granted_is_not_asked() {
     ground.refused(json!({ "url": "file:///etc/passwd" }), &loopback(), "write https://").await;
 }
 
+/// A relay and a session are the operator's: what is not configured, and asked for, is not there.
+#[tokio::test]
+async fn a_relay_or_a_session_that_is_not_granted_is_not_used() {
+    let ground = Ground::new().await;
+    let url = ground.provider.url();
+    for (instead, words) in [("mail", "no relay"), ("short message", "no session")] {
+        ground.refused(json!({ "url": url, "instead": instead }), &loopback(), words).await;
+    }
+}
+
 #[tokio::test]
 async fn a_private_address_is_refused_in_every_spelling() {
     let ground = Ground::new().await;

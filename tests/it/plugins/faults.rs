@@ -83,6 +83,13 @@ async fn a_loop_or_a_trap_in_any_export_is_a_fault_of_that_call() {
     }
 }
 
+/// What ends a loop is there as long as the plugin, and not only as long as what loaded it.
+#[tokio::test]
+async fn a_loop_ends_when_the_host_is_gone() {
+    let spin = load(&host(), "fixtures/spin").await;
+    assert_eq!(deliver(&spin, "hello").await, Err(Fault::Deadline { limit_ms: 100 }));
+}
+
 #[tokio::test]
 async fn a_loop_or_a_trap_in_describe_is_no_plugin() {
     let host = host();

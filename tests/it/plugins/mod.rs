@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use dispatch_engine::{Backend, Grants};
 use dispatch_model::{
-    Ask, Content, Context, Fault, LocationId, Message, MessageId, Outcome, PhoneNumber, Secret, SmsContent,
-    SourceName, Step, Submission, Timestamp,
+    Ask, Content, Context, Direction, Fault, LocationId, Message, MessageId, Outcome, PhoneNumber, Secret,
+    SmsContent, SourceName, Step, Submission, Timestamp,
 };
 use dispatch_plugins::{HostConfig, Plugin, PluginHost};
 
@@ -86,6 +86,7 @@ fn sms(text: &str) -> Message {
     Message {
         id: MessageId::first_at(Timestamp::from_millis(1_795_000_000_000)),
         submission: Submission {
+            direction: Direction::Outbound,
             source: SourceName::from("highlevel"),
             location: LocationId::from("GKAWb4yu7A4LSc0skQ6g"),
             external_id: "KRIUtKAiRZRQUyyLDS4X".to_owned(),

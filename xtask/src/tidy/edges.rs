@@ -54,8 +54,21 @@ const HOUSE: &[House] = &[
         ],
     ),
     at(5, "dispatch-testkit", &["dispatch-model"]),
+    at(
+        5,
+        "dispatch-fuzz",
+        &[
+            "dispatch-model",
+            "dispatch-highlevel",
+            "dispatch-text",
+            "dispatch-ingress",
+            "dispatch-engine",
+            "dispatch-plugins",
+            "dispatch-config",
+        ],
+    ),
     at(6, "dispatcher-tests", &["dispatch-model", "dispatch-testkit"]),
-    at(6, "xtask", &["dispatch-testkit", "dispatch-author"]),
+    at(6, "xtask", &["dispatch-testkit", "dispatch-author", "dispatch-highlevel"]),
 ];
 
 /// Libraries that belong to one crate, and why.

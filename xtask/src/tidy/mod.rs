@@ -5,6 +5,7 @@
 //! the configuration) is not looked at here: a test of the crate that generates it fails when it is
 //! stale.
 
+mod claims;
 mod edges;
 mod text;
 
@@ -17,6 +18,7 @@ pub(crate) struct Args {}
 /// Checks everything.
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     let mut findings = edges::check()?;
+    findings.extend(claims::check(&root())?);
     let files = text::files(&root())?;
     for file in &files {
         findings.extend(text::check(file));
@@ -25,6 +27,6 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         eprintln!("{finding}");
     }
     anyhow::ensure!(findings.is_empty(), "tidy: {} to put right", findings.len());
-    println!("tidy: {} files and all crate edges are in order", files.len());
+    println!("tidy: {} files, all crate edges and the tests of all claims are in order", files.len());
     Ok(())
 }

@@ -192,6 +192,13 @@ deliver = "mails"
         Ok(code)
     }
 
+    /// Whether it ends by itself within this time.
+    pub(super) async fn ends_within(&mut self, bound: Duration) -> anyhow::Result<bool> {
+        let daemon = self.daemon.as_mut().context("no daemon runs")?;
+        let left = tokio::time::timeout(bound, daemon.left()).await;
+        Ok(left.is_ok())
+    }
+
     /// Whatever breaks, nothing of ours panics.
     fn judge(&self, errors: &[String]) -> anyhow::Result<()> {
         self.ledger.collect(&self.texts, &self.mails);

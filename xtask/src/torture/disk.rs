@@ -1,6 +1,7 @@
 //! A disk of its own in a file: mounted through a loop device, cut off, filled, remounted.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -39,6 +40,19 @@ pub(super) fn possible(kind: FileSystem) -> Result<(), String> {
         let disk = Disk::make(folder.path(), &folder.path().join("disk"), kind, kind.mebibytes())?;
         disk.cut()?;
         disk.unmount()
+    };
+    tried().map_err(|error| format!("{error:#}"))
+}
+
+/// Whether this kernel lets an ext4 break down.
+pub(super) fn can_break() -> Result<(), String> {
+    possible(FileSystem::Ext4)?;
+    let tried = || -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let disk = Disk::make(folder.path(), &folder.path().join("disk"), FileSystem::Ext4, 128)?;
+        let trigger = disk.trigger()?;
+        ensure!(trigger.is_file(), "there is no {}", trigger.display());
+        Ok(())
     };
     tried().map_err(|error| format!("{error:#}"))
 }
@@ -94,9 +108,31 @@ impl Disk {
         quietly(Command::new("umount").arg(&self.place))
     }
 
-    /// Lets nothing be written to these files any more, or lets it again; whoever has them open is not
-    /// spared. An error of the file system itself, after which ext4 turns read-only, is another case, and an open
-    /// one: see docs/reliability.md.
+    /// Has ext4 find an error in itself: it gives up its journal at once, and turns read-only some milliseconds later.
+    /// In between a sync may say that it is done, and is not.
+    pub(super) fn break_down(&self) -> anyhow::Result<()> {
+        quietly(Command::new("mount").args(["-o", "remount,errors=remount-ro"]).arg(&self.place))?;
+        let trigger = self.trigger()?;
+        std::fs::write(&trigger, "1").with_context(|| format!("writing {}", trigger.display()))
+    }
+
+    fn trigger(&self) -> anyhow::Result<PathBuf> {
+        let device = std::fs::metadata(&self.place)?.dev();
+        let minor = (device & 0xff) | ((device >> 12) & 0xfff00);
+        Ok(PathBuf::from(format!("/sys/fs/ext4/loop{minor}/trigger_fs_error")))
+    }
+
+    /// Repairs what an error left, and mounts it again.
+    pub(super) fn repair(&self) -> anyhow::Result<()> {
+        self.unmount()?;
+        // 1 says: errors were corrected.
+        let code =
+            Command::new("e2fsck").args(["-p", "-f"]).arg(&self.image).stdout(Stdio::null()).status()?.code();
+        ensure!(matches!(code, Some(0 | 1)), "e2fsck left with {code:?}");
+        self.mount()
+    }
+
+    /// Lets nothing be written to these files any more, or lets it again; whoever has them open is not spared.
     pub(super) fn freeze(&self, names: &[&str], frozen: bool) -> anyhow::Result<()> {
         let files = names.iter().map(|name| self.place.join(name));
         quietly(Command::new("chattr").arg(if frozen { "+i" } else { "-i" }).args(files))

@@ -7,11 +7,14 @@ use anyhow::ensure;
 use dispatch_testkit::{Answer, Client, Doubles, SYNC_FAILS, SYNC_REAL, Word};
 
 use super::arena::{Arena, IN_FLIGHT, World};
+use super::chance::Chance;
 use super::disk::{Disk, FileSystem};
 use super::table::Row;
 
 /// New messages a second.
 const RATE: u32 = 150;
+/// Where a moment is to be hit that lasts milliseconds.
+const FAST: u32 = 600;
 /// Room on the small disk: some seconds of the load fit.
 const SMALL: u64 = 48;
 /// `server.admit_wait` and some more.
@@ -63,6 +66,33 @@ pub(super) async fn read_only(world: &World, hold: Duration) -> anyhow::Result<R
     let row = arena.close(pressure, Some(since), Doubles::AtMost(IN_FLIGHT)).await?;
     drop(disk);
     Ok(row.noted("left with 8, refused to start, started once it may write"))
+}
+
+/// ext4 gives up its journal and turns read-only, and is repaired: again and again, since a store loses something only
+/// where a commit falls into the milliseconds in between. The store is a new one each time: files that grow are what a
+/// sync without a journal lies about.
+pub(super) async fn journal(world: &World, rounds: u64, chance: &mut Chance) -> anyhow::Result<Row> {
+    let mut sum = Row::default();
+    for _ in 0..rounds {
+        let mut arena = Arena::new(world).await?;
+        let disk = Disk::make(arena.home.path(), &arena.home.file("data"), FileSystem::Ext4, 128)?;
+        arena.start().await?;
+        let pressure = arena.press(FAST);
+        arena.acked(20).await?;
+        tokio::time::sleep(chance.millis(0, 400)).await;
+        disk.break_down()?;
+        let code = arena.gone().await?;
+        ensure!(code == Some(STORE_FAILED), "it left with {code:?}");
+        ensure!(arena.try_start().await.is_err(), "it starts on a disk that is broken");
+        disk.repair()?;
+        let since = Instant::now();
+        arena.start().await?;
+        arena.acked(20).await?;
+        let row = arena.close(pressure, Some(since), Doubles::AtMost(IN_FLIGHT)).await?;
+        drop(disk);
+        sum.add(row);
+    }
+    Ok(sum.noted(format!("{rounds} times: left with 8, refused to start, started after a repair")))
 }
 
 /// fsync fails: it is not tried again on the same descriptor.

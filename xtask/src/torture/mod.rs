@@ -8,8 +8,8 @@
 //! ```text
 //! crashes    kill -9 at a random moment; at the n-th sync, before or after it (a preloaded library)
 //! cuts       the file system is shut down without its log (needs root), and comes back
-//! faults     disk, clock, names, certificates, descriptors, providers, reloads, successors
-//! load       one location in a flood beside one that sends a message a second; a long backlog
+//! faults     disk, clock, memory, names, certificates, descriptors, providers, reloads, successors
+//! load       one location in a flood beside one that sends a message a second; a long backlog; a soak
 //! ```
 
 mod arena;
@@ -20,8 +20,10 @@ mod cuts;
 mod disk;
 mod life;
 mod machine;
+mod memory;
 mod network;
 mod provider;
+mod soak;
 mod steps;
 mod table;
 
@@ -59,6 +61,9 @@ pub(crate) struct Args {
     /// The load scenarios instead, at this scale: 1 is all of it, 100 a hundredth
     #[arg(long, value_name = "SCALE", num_args = 0..=1, default_missing_value = "1")]
     load: Option<usize>,
+    /// A soak instead: a steady load for so many minutes
+    #[arg(long, value_name = "MINUTES", conflicts_with = "load")]
+    soak: Option<u64>,
     /// Writes the table there too, as it is printed
     #[arg(long)]
     report: Option<PathBuf>,
@@ -81,6 +86,10 @@ async fn torture(args: &Args) -> anyhow::Result<()> {
         run.note("a long backlog", bulk::backlog(&world, scale.max(1)).await);
         return run.close(&world, began, args.report.as_deref());
     }
+    if let Some(minutes) = args.soak {
+        run.note("soak", soak::soak(&world, minutes).await);
+        return run.close(&world, began, args.report.as_deref());
+    }
     let usual = |short: u64, long: u64| if args.short { short } else { long };
     let kills = args.kills.unwrap_or_else(|| usual(9, 60));
     let cuts = args.cuts.unwrap_or_else(|| usual(1, 5));
@@ -91,7 +100,7 @@ async fn torture(args: &Args) -> anyhow::Result<()> {
         run.note("kill -9", crashes::kills(&world, kills, &mut chance).await);
     }
     power(&mut run, &world, cuts, &mut chance, args.short).await;
-    faults(&mut run, &world, args.short).await;
+    faults(&mut run, &world, &mut chance, args.short).await;
     let until = args.minutes.map(|minutes| began + Duration::from_secs(minutes * 60));
     while until.is_some_and(|until| Instant::now() < until) {
         if run.wants("kill -9") {
@@ -120,7 +129,7 @@ async fn power(run: &mut Run, world: &World, count: u64, chance: &mut Chance, wi
     }
 }
 
-async fn faults(run: &mut Run, world: &World, short: bool) {
+async fn faults(run: &mut Run, world: &World, chance: &mut Chance, short: bool) {
     let hold = Duration::from_millis(if short { 700 } else { 3_000 });
     macro_rules! scenario {
         ($name:expr, $done:expr) => {
@@ -137,9 +146,17 @@ async fn faults(run: &mut Run, world: &World, short: bool) {
             Ok(()) => scenario!(name, machine::read_only(world, hold)),
         }
     }
+    let name = "ext4 gives up its journal";
+    if run.wants(name) {
+        match disk::can_break() {
+            Err(why) => run.left_out(name, &why),
+            Ok(()) => run.note(name, machine::journal(world, if short { 2 } else { 20 }, chance).await),
+        }
+    }
     scenario!("fsync fails with EIO", machine::sync_fails(world, hold));
     scenario!("clock jumps by hours", machine::clock(world, hold));
     scenario!("descriptors run out", machine::descriptors(world, hold));
+    scenario!("memory runs out", memory::scarce(world, if short { 3 } else { 24 }, hold, chance));
     for fault in provider::ALL {
         scenario!(fault.name(), provider::provider(world, *fault, hold));
     }

@@ -59,6 +59,17 @@ impl Row {
         self
     }
 
+    /// Another round of the same scenario.
+    pub(super) fn add(&mut self, round: Self) {
+        self.verdict.add(round.verdict);
+        self.recovered = self.recovered.max(round.recovered);
+        self.kills += round.kills;
+        self.cuts += round.cuts;
+        if let Some(problem) = round.problem {
+            self.problem.get_or_insert_default().push_str(&problem);
+        }
+    }
+
     pub(super) fn is_bad(&self) -> bool {
         self.problem.is_some()
     }

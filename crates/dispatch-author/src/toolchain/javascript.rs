@@ -17,7 +17,7 @@ pub(crate) fn package_name(manifest: &str) -> Option<String> {
 /// `npm install` once, then the folder's own way to build.
 pub(crate) fn build(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<(), AuthorError> {
     if !folder.join("node_modules").exists() {
-        say("fetching componentize-js from the npm registry, once (385 MB with all that comes along)");
+        say("fetching componentize-js from the npm registry, once (190 MB with all that comes along)");
         let install = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
         run(Command::new("npm").current_dir(folder).args(install), MISSING)?;
     }

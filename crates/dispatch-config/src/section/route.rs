@@ -25,8 +25,10 @@ pub struct Route {
 /// A test of the routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteTest {
-    /// A payload as the sender posts it.
+    /// A payload as the sender posts it; or a message from a person.
     pub message: PathBuf,
+    /// Whether it is one from a person.
+    pub inbound: bool,
     /// What is to become of it.
     pub expect: Expect,
 }
@@ -68,25 +70,25 @@ pub(crate) const ROUTE: &[Field] = &[
 pub(crate) const POLICY: &[Field] =
     &[RETRY_FIELD, PATIENCE, ON_UNKNOWN, LOOKUP_AFTER, FAILOVER_ON_CONTENT, ATTACHMENTS, TEXT_FIELD];
 
-const RETRY_FIELD: Field = field("retry", Shape::Table(RETRY), "When a backend is tried again.");
-const PATIENCE: Field = field(
+pub(super) const RETRY_FIELD: Field = field("retry", Shape::Table(RETRY), "When a backend is tried again.");
+pub(super) const PATIENCE: Field = field(
     "patience",
     Shape::Text(Kind::Span),
     "How long a delivery waits for a paused backend before it goes to the next.",
 );
-const ON_UNKNOWN: Field = field(
+pub(super) const ON_UNKNOWN: Field = field(
     "on_unknown",
     Shape::Text(Kind::Word(&["retry", "hold", "fail"])),
     "What to do when it may have been delivered and the provider cannot be asked.",
 );
-const LOOKUP_AFTER: Field = field(
+pub(super) const LOOKUP_AFTER: Field = field(
     "lookup_after",
     Shape::Text(Kind::Span),
     "How long after an attempt that may have been delivered the provider is asked whether it was, where it can be.",
 );
 const FAILOVER_ON_CONTENT: Field =
     field("failover_on_content", Shape::Flag, "Whether refused content is tried at the next backend.");
-const ATTACHMENTS: Field = field(
+pub(super) const ATTACHMENTS: Field = field(
     "attachments",
     Shape::Text(Kind::Word(&["link", "drop", "fail"])),
     "What to do with attachments that a backend cannot take or the host cannot fetch.",
@@ -150,7 +152,12 @@ const WHEN: &[Field] = &[
 ];
 
 pub(crate) const TEST: &[Field] = &[
-    required("message", Shape::Text(Kind::Path), "A payload as the sender posts it."),
+    field("message", Shape::Text(Kind::Path), "A payload as the sender posts it."),
+    field(
+        "inbound",
+        Shape::Text(Kind::Path),
+        "Or a message from a person: JSON with backend, location, id, channel, from, to, text and media.",
+    ),
     required("expect", Shape::Table(EXPECT), "What is to become of it."),
 ];
 
@@ -216,7 +223,7 @@ fn text(section: &Section<'_>) -> TextPolicy {
     }
 }
 
-fn channel(word: &str) -> Option<Channel> {
+pub(super) fn channel(word: &str) -> Option<Channel> {
     [Channel::Sms, Channel::Email].into_iter().find(|channel| channel.as_str() == word)
 }
 
@@ -229,6 +236,7 @@ fn conditions(section: &Section<'_>) -> Conditions {
         user: section.strings("user"),
         has_attachments: section.flag("has_attachments"),
         raw: raw.entries().into_iter().map(|(name, _)| (name.to_owned(), raw.strings(name))).collect(),
+        received_by: Vec::new(),
     }
 }
 
@@ -258,6 +266,11 @@ impl RouteTest {
         } else {
             Expect::Plan { route: expect.text("route").map(Into::into), deliver }
         };
-        Self { message: section.path("message").unwrap_or_default(), expect }
+        let inbound = section.path("inbound");
+        Self {
+            inbound: inbound.is_some(),
+            message: inbound.or_else(|| section.path("message")).unwrap_or_default(),
+            expect,
+        }
     }
 }

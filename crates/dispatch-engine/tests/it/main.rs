@@ -8,6 +8,7 @@ mod drain;
 mod failover;
 mod fairness;
 mod flow;
+mod inbound;
 mod lane;
 mod operator;
 mod outcome;

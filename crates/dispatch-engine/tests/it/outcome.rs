@@ -124,6 +124,28 @@ async fn a_fault_after_something_left_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn want_of_memory_passes_and_is_waited_for() {
+    let plugin = Plugin::new();
+    plugin.set(Deliver::Starved(2));
+    let world = Draft::to(&["a"]).plugin(plugin).start().await;
+    let view = world.ends(DeliveryState::Accepted).await;
+    let deferred = || ("a".to_owned(), "deferred");
+    assert_eq!(outcomes(&view), [deferred(), deferred(), ("a".into(), "accepted")]);
+
+    // What was sent had its answer, and nobody could read it: that must not be sent again.
+    let plugin = Plugin::new();
+    plugin.set(Deliver::StarvedAtReply);
+    let world = Draft::to(&["a", "b"])
+        .plugin(plugin)
+        .policy(|policy| policy.on_unknown = OnUnknown::Hold)
+        .start()
+        .await;
+    let view = world.ends(DeliveryState::Held).await;
+    assert_eq!(outcomes(&view), [("a".into(), "unknown")]);
+    assert_eq!(world.provider.sent_by(), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plugin_that_asks_without_end_is_stopped() {
     let plugin = Plugin::new();
     plugin.set(Deliver::Endless);

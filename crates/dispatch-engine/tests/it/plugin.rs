@@ -18,6 +18,10 @@ pub enum Deliver {
     Trap,
     /// It traps at the answer.
     TrapAtReply,
+    /// The machine has no memory for its first step, so many times.
+    Starved(usize),
+    /// Nor for the answer, ever.
+    StarvedAtReply,
     /// It asks and asks, without delivering.
     Endless,
     /// It knows the end without asking.
@@ -139,10 +143,13 @@ impl Backend for Plugin {
     }
 
     async fn deliver(&self, context: &Context, message: &Message, _: &Grants) -> Result<Step, Fault> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let ask = |effect, state| Ok(Step::Ask(Self::ask(context, message, effect, state)));
         match self.deliver.lock().clone() {
-            Deliver::Once | Deliver::TrapAtReply => ask(Effect::Delivers, "send"),
+            Deliver::Starved(times) if call < times => Err(Fault::Starved),
+            Deliver::Once | Deliver::TrapAtReply | Deliver::Starved(_) | Deliver::StarvedAtReply => {
+                ask(Effect::Delivers, "send")
+            }
             Deliver::TokenFirst => ask(Effect::None, "token"),
             Deliver::Endless => ask(Effect::None, "again"),
             Deliver::Trap => Err(trap()),
@@ -159,6 +166,7 @@ impl Backend for Plugin {
     ) -> Result<Step, Fault> {
         match (self.deliver.lock().clone(), state) {
             (Deliver::TrapAtReply, _) => Err(trap()),
+            (Deliver::StarvedAtReply, _) => Err(Fault::Starved),
             (Deliver::TokenFirst, b"token") if matches!(reply, Reply::Http(_)) => {
                 let Reply::Http(response) = reply else { unreachable!("just seen") };
                 let message: Message = serde_json::from_slice(&response.body).expect("the provider echoes");

@@ -104,6 +104,29 @@ impl Store for Moody {
         self.inner.hear(news).await
     }
 
+    async fn receive(&self, inbound: NewInbound) -> Result<Admitted, StoreError> {
+        self.alive().await;
+        refuse(&self.refuse_hear)?;
+        self.inner.receive(inbound).await
+    }
+
+    async fn suppress(&self, suppressions: Vec<Suppression>) -> Result<usize, StoreError> {
+        self.inner.suppress(suppressions).await
+    }
+
+    async fn unsuppress(&self, filter: SuppressionFilter) -> Result<usize, StoreError> {
+        self.inner.unsuppress(filter).await
+    }
+
+    async fn suppressed(
+        &self,
+        filter: SuppressionFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Suppression>, StoreError> {
+        self.inner.suppressed(filter, cursor, limit).await
+    }
+
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         self.inner.secret(name, fresh).await
     }

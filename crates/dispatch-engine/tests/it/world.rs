@@ -9,6 +9,7 @@ use dispatch_engine::*;
 use dispatch_model::*;
 use dispatch_routing::{Conditions, Deliver, Router, Rule, Weighted};
 use dispatch_store::{Admitted, MemoryStore, MessageView, Store};
+use dispatch_text::OptOutWords;
 use tokio::time::Instant;
 
 use crate::plugin::Plugin;
@@ -35,6 +36,8 @@ impl Clock for TokioClock {
 pub struct Draft {
     pub generation: u64,
     pub rules: Vec<Rule>,
+    /// For messages from people.
+    pub inbound: Vec<Rule>,
     pub policies: HashMap<RouteName, Policy>,
     pub backends: Vec<(String, Limits)>,
     pub overlays: Vec<(String, String, bool)>,
@@ -51,6 +54,7 @@ impl Draft {
         Self {
             generation: 1,
             rules: vec![rule("all", Deliver::InOrder(names))],
+            inbound: Vec::new(),
             policies: HashMap::from([("all".into(), Policy::default())]),
             backends: backends.iter().map(|name| ((*name).to_owned(), Limits::default())).collect(),
             overlays: Vec::new(),
@@ -121,6 +125,8 @@ impl Draft {
         Setup {
             generation: self.generation,
             router: Router::new(self.rules.clone()).expect("the rules of a test are right"),
+            inbound: Router::new(self.inbound.clone()).expect("the rules of a test are right"),
+            opt_out: OptOutWords::usual([], [], []),
             policies: self.policies.clone(),
             backends: self.backends.iter().map(backend).collect(),
             overlays: self.overlays.iter().map(overlay).collect(),
@@ -195,6 +201,7 @@ impl World {
     pub fn submission(&self, location: &str, to: &str, text: &str) -> Submission {
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
         Submission {
+            direction: Direction::Outbound,
             source: "test".into(),
             location: location.into(),
             external_id: format!("{}-{number}", self.clock.now().as_millis()),

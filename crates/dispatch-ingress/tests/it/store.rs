@@ -142,6 +142,23 @@ impl Store for FakeStore {
     async fn hear(&self, _: Vec<News>) -> Result<Vec<Heard>, StoreError> {
         unreachable!("the door does not ask")
     }
+    async fn receive(&self, _: NewInbound) -> Result<Admitted, StoreError> {
+        unreachable!("the door does not ask")
+    }
+    async fn suppress(&self, _: Vec<Suppression>) -> Result<usize, StoreError> {
+        unreachable!("the door does not ask")
+    }
+    async fn unsuppress(&self, _: SuppressionFilter) -> Result<usize, StoreError> {
+        unreachable!("the door does not ask")
+    }
+    async fn suppressed(
+        &self,
+        _: SuppressionFilter,
+        _: Option<Cursor>,
+        _: usize,
+    ) -> Result<Page<Suppression>, StoreError> {
+        unreachable!("the door does not ask")
+    }
     async fn secret(&self, _: &str, _: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         unreachable!("the door does not ask")
     }

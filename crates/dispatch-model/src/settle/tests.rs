@@ -84,7 +84,7 @@ impl World {
         settle(delivery, &finish, &facts, &mut SmallRng::seed_from_u64(1))
     }
 
-    fn plan(&self, chain: &[&str], problem: Option<Reason>) -> Delivery {
+    fn plan(&self, chain: &[&str], end: Option<(DeliveryState, Reason)>) -> Delivery {
         let place = |name: &BackendName| Place {
             lane: Lane::shared(name.clone()),
             access: self.access.get(name.as_str()).copied().unwrap_or(Access::Open),
@@ -105,7 +105,7 @@ impl World {
             chain: chain.iter().map(|name| BackendName::from(*name)).collect(),
             reasons: vec!["why".into()],
         };
-        plan(delivery, routed, problem, &facts, NOW, &mut SmallRng::seed_from_u64(1))
+        plan(delivery, routed, end, &facts, NOW, &mut SmallRng::seed_from_u64(1))
     }
 }
 

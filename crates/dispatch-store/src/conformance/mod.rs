@@ -4,6 +4,7 @@
 //! is broken, and says which part of it.
 
 mod door;
+mod inbound;
 mod operator;
 mod question;
 mod receipt;
@@ -85,6 +86,13 @@ pub async fn run_all(make: impl Fn() -> Subject) {
         receipt::an_arrival_before_a_redrive_is_a_possible_double,
         receipt::what_nobody_comes_for_goes,
         receipt::a_secret_is_made_once,
+        inbound::a_message_from_a_person_is_kept_once_for_each_backend,
+        inbound::those_from_people_are_found_apart,
+        inbound::what_is_kept_can_be_handed_on_later,
+        inbound::a_senders_address_goes_with_the_content_and_the_key_stays,
+        inbound::a_wish_is_kept_with_its_message_and_once,
+        inbound::suppressions_are_listed_and_lifted,
+        inbound::suppressions_are_checked,
         upkeep::retention_takes_in_turn,
         upkeep::unfinished_work_is_never_purged,
         upkeep::keys_live_long,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dispatch_model::{
-    Acceptance, AttemptRecord, Content, Delivery, DeliveryState, EmailContent, Lane, LocationId, Message,
-    Outcome, PhoneNumber, Plan, Reason, SmsContent, Submission, Timestamp,
+    Acceptance, AttemptRecord, Content, Delivery, DeliveryState, Direction, EmailContent, Lane, LocationId,
+    Message, Outcome, PhoneNumber, Plan, Reason, SmsContent, Submission, Timestamp,
 };
 
 use super::Subject;
@@ -21,6 +21,7 @@ pub fn at(seconds: i64) -> Timestamp {
 /// A text message to the recipient with this number.
 pub fn sms(location: &str, external_id: &str, recipient: u32) -> Submission {
     Submission {
+        direction: Direction::Outbound,
         source: "highlevel".into(),
         location: location.into(),
         external_id: external_id.to_owned(),

@@ -5,6 +5,7 @@
 
 mod hear;
 mod state;
+mod suppression;
 mod work;
 
 use std::path::Path;
@@ -16,8 +17,9 @@ use parking_lot::Mutex;
 use crate::memory::state::State;
 use crate::{
     Admitted, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
-    MessageView, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined, Redrive,
-    Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suspension, Unplanned,
+    MessageView, NewInbound, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined,
+    Redrive, Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suppression,
+    SuppressionFilter, Suspension, Unplanned, transition,
 };
 
 /// A store in memory.
@@ -102,6 +104,11 @@ impl Store for MemoryStore {
         Ok(self.working()?.hear(&news))
     }
 
+    async fn receive(&self, inbound: NewInbound) -> Result<Admitted, StoreError> {
+        let room = self.room();
+        self.working()?.receive(inbound, room)
+    }
+
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         Ok(self.working()?.secrets.entry(name.to_owned()).or_insert(fresh).clone())
     }
@@ -141,6 +148,25 @@ impl Store for MemoryStore {
 
     async fn suspensions(&self) -> Result<Vec<(Suspension, Timestamp)>, StoreError> {
         Ok(self.working()?.suspensions())
+    }
+
+    async fn suppress(&self, suppressions: Vec<Suppression>) -> Result<usize, StoreError> {
+        transition::check_suppressions(&suppressions)?;
+        self.room()?;
+        Ok(self.working()?.suppress(suppressions))
+    }
+
+    async fn unsuppress(&self, filter: SuppressionFilter) -> Result<usize, StoreError> {
+        Ok(self.working()?.unsuppress(&filter))
+    }
+
+    async fn suppressed(
+        &self,
+        filter: SuppressionFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Suppression>, StoreError> {
+        Ok(self.working()?.suppressed(&filter, cursor, limit))
     }
 
     async fn save_lane(&self, lane: Lane, record: LaneRecord) -> Result<(), StoreError> {

@@ -13,8 +13,8 @@ use crate::sequence::Sequence;
 use crate::transition::{self, DUPLICATES_SHOWN};
 use crate::{
     Admitted, Cursor, EventKind, Filter, LaneRecord, MessageSummary, MessageView, NewReceipt, Page,
-    QuarantineEntry, QuarantineRequest, Quarantined, RecipientKey, StoreError, StoreStats, Suspension,
-    TimelineEvent,
+    QuarantineEntry, QuarantineRequest, Quarantined, RecipientKey, StoreError, StoreStats, Suppression,
+    Suspension, TimelineEvent,
 };
 
 /// Ids that [`crate::Store::find`] gives at most.
@@ -41,7 +41,8 @@ pub(super) struct State {
     location_waiting_max: u64,
     sequence: Sequence,
     pub(super) entries: BTreeMap<MessageId, Entry>,
-    pub(super) keys: HashMap<(LocationId, String), MessageId>,
+    /// By scope and external id.
+    pub(super) keys: HashMap<(String, String), MessageId>,
     /// The turn of each location: in the order in which they first came.
     pub(super) turns: HashMap<LocationId, usize>,
     pub(super) quarantine: BTreeMap<i64, (QuarantineEntry, Vec<u8>)>,
@@ -51,6 +52,9 @@ pub(super) struct State {
     /// Receipts that nobody could be found for, as they came.
     pub(super) parked: VecDeque<NewReceipt>,
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
+    /// Who wants no messages, by number as they came.
+    pub(super) suppressed: BTreeMap<i64, Suppression>,
+    pub(super) last_suppressed: i64,
 }
 
 impl State {
@@ -67,6 +71,8 @@ impl State {
             lanes: BTreeMap::new(),
             parked: VecDeque::new(),
             secrets: BTreeMap::new(),
+            suppressed: BTreeMap::new(),
+            last_suppressed: 0,
         }
     }
 
@@ -75,7 +81,7 @@ impl State {
         submission: Submission,
         room: Result<(), StoreError>,
     ) -> Result<Admitted, StoreError> {
-        let key = (submission.location.clone(), submission.external_id.clone());
+        let key = (submission.dedupe_scope().into_owned(), submission.external_id.clone());
         if let Some(id) = self.keys.get(&key) {
             if let (Some(entry), Ok(())) = (self.entries.get_mut(id), room) {
                 let shown = entry.events.iter().filter(|event| event.kind == EventKind::Duplicate).count();
@@ -280,6 +286,7 @@ pub(super) fn matches(filter: &Filter, entry: &Entry) -> bool {
         && filter.since.is_none_or(|since| admitted_at >= since)
         && filter.until.is_none_or(|until| admitted_at < until)
         && filter.possible_double.is_none_or(|double| double == delivery.possible_double)
+        && filter.inbound.is_none_or(|inbound| inbound == message.inbound_from().is_some())
 }
 
 fn summary(entry: &Entry) -> MessageSummary {
@@ -292,6 +299,7 @@ fn summary(entry: &Entry) -> MessageSummary {
         location: delivery.location.clone(),
         channel: delivery.channel,
         recipients: recipients.into_iter().map(str::to_owned).collect(),
+        sender: message.inbound_from().map(str::to_owned),
         state: delivery.state,
         route: delivery.plan.route.clone(),
         backend: transition::current_backend(delivery).cloned(),

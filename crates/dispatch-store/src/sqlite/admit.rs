@@ -18,17 +18,17 @@ use crate::{Admitted, EventKind, QuarantineRequest, Quarantined, RecipientKey, S
 /// Half of a dedupe key.
 const HALF: usize = 8;
 
-/// A dedupe key: eight bytes of the external id's digest, and eight of location and external id. So
+/// A dedupe key: eight bytes of the external id's digest, and eight of scope and external id. So
 /// a key is found by its external id alone as well, and needs no index for that.
 pub(super) type Key = [u8; 2 * HALF];
 
-pub(super) fn dedupe_key(location: &str, external_id: &str) -> Key {
+pub(super) fn dedupe_key(scope: &str, external_id: &str) -> Key {
     let mut key = [0; 2 * HALF];
     key[..HALF].copy_from_slice(&external_prefix(external_id));
     let mut both = Context::new(&SHA256);
     // The length keeps ("a", "bc") and ("ab", "c") apart.
-    both.update(&(location.len() as u64).to_le_bytes());
-    both.update(location.as_bytes());
+    both.update(&(scope.len() as u64).to_le_bytes());
+    both.update(scope.as_bytes());
     both.update(external_id.as_bytes());
     key[HALF..].copy_from_slice(&both.finish().as_ref()[..HALF]);
     key
@@ -64,7 +64,7 @@ impl Admit {
             detail: format!("a submission that cannot be written: {error}"),
         })?;
         Ok(Self {
-            key: dedupe_key(submission.location.as_str(), &submission.external_id),
+            key: dedupe_key(&submission.dedupe_scope(), &submission.external_id),
             row,
             channel: submission.channel(),
             submission: Some(submission),
@@ -145,7 +145,8 @@ impl Verb for Admit {
             .db
             .prepare_cached(
                 "INSERT INTO message(id, location, channel, source, received_at, external_id, contact, \
-                 recipients, original, content) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 recipients, original, content, sender) \
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute((
                 id,
@@ -158,6 +159,7 @@ impl Verb for Admit {
                 &self.row.recipients,
                 &self.row.original,
                 &self.row.content,
+                &self.row.sender,
             ))?;
         ledger
             .db

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dispatch_model::{
-    Attachment, Channel, Content, EmailContent, Message, MessageId, Reason, SmsContent, Submission, Timestamp,
+    Attachment, Channel, Content, Direction, EmailContent, Message, MessageId, Reason, SmsContent,
+    Submission, Timestamp,
 };
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub(super) struct MessageRow {
     pub(super) recipients: String,
     /// The number as written, where it differs from the one that is dialled.
     pub(super) original: Option<String>,
+    /// Who sent it, of an inbound message.
+    pub(super) sender: Option<String>,
 }
 
 impl MessageRow {
@@ -69,6 +72,7 @@ impl MessageRow {
             content: serde_json::to_vec(&written)?,
             recipients: serde_json::to_string(&submission.recipients())?,
             original,
+            sender: submission.inbound_from().map(str::to_owned),
         })
     }
 }
@@ -95,10 +99,11 @@ pub(super) struct RawMessage {
     external_id: String,
     contact: Option<String>,
     content: Option<Vec<u8>>,
+    sender: Option<String>,
 }
 
 impl RawMessage {
-    /// From the columns id, location, channel, source, received_at, external_id, contact, content,
+    /// From the columns id, location, channel, source, received_at, external_id, contact, content, sender,
     /// which begin at `first`.
     pub(super) fn of(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -110,6 +115,7 @@ impl RawMessage {
             external_id: row.get(first + 5)?,
             contact: row.get(first + 6)?,
             content: row.get(first + 7)?,
+            sender: row.get(first + 8)?,
         })
     }
 
@@ -133,6 +139,7 @@ impl RawMessage {
             (None, None) => transition::no_content(channel_of(self.channel)),
         };
         let submission = Submission {
+            direction: self.sender.map_or(Direction::Outbound, |from| Direction::Inbound { from }),
             source: (&*names.text(db, self.source)?).into(),
             location: (&*names.text(db, self.location)?).into(),
             external_id: self.external_id,
@@ -149,8 +156,8 @@ impl RawMessage {
 
 /// Reads one message.
 pub(super) fn load(db: &Connection, names: &mut Names, id: i64) -> Result<Arc<Message>, Failure> {
-    let sql = "SELECT id, location, channel, source, received_at, external_id, contact, content \
-               FROM message WHERE id = ?1";
+    let sql = "SELECT id, location, channel, source, received_at, external_id, contact, content, \
+               sender FROM message WHERE id = ?1";
     let raw = db.prepare_cached(sql)?.query_row([id], |row| RawMessage::of(row, 0))?;
     Ok(Arc::new(raw.resolve(db, names)?))
 }

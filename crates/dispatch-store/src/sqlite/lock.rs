@@ -16,7 +16,7 @@ use super::OpenError;
 /// Held as long as the store is open.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -45,6 +45,11 @@ impl Lock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// The file, once more: it lies on the store's file system, and nobody reads its times.
+    pub(super) fn file(&self) -> std::io::Result<File> {
+        self.file.try_clone()
     }
 }

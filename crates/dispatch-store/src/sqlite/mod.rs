@@ -20,6 +20,7 @@ mod content;
 mod delivery;
 mod error;
 mod hear;
+mod journal;
 mod ledger;
 mod lock;
 mod names;
@@ -33,6 +34,7 @@ mod scan;
 mod schema;
 mod shared;
 mod space;
+mod suppression;
 mod suspend;
 mod tally;
 mod terms;
@@ -55,9 +57,9 @@ use shared::Shared;
 
 use crate::{
     Admitted, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
-    MessageView, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined, Redrive,
-    Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suspension, Unplanned,
-    transition,
+    MessageView, NewInbound, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined,
+    Redrive, Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suppression,
+    SuppressionFilter, Suspension, Unplanned, transition,
 };
 
 #[async_trait]
@@ -93,6 +95,10 @@ impl Store for SqliteStore {
 
     async fn hear(&self, news: Vec<News>) -> Result<Vec<Heard>, StoreError> {
         self.write(hear::Hear(news)).await
+    }
+
+    async fn receive(&self, inbound: NewInbound) -> Result<Admitted, StoreError> {
+        self.write(suppression::Receive::new(inbound)?).await
     }
 
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
@@ -138,6 +144,24 @@ impl Store for SqliteStore {
 
     async fn suspensions(&self) -> Result<Vec<(Suspension, Timestamp)>, StoreError> {
         self.ask(|reader| reader.suspensions()).await
+    }
+
+    async fn suppress(&self, suppressions: Vec<Suppression>) -> Result<usize, StoreError> {
+        transition::check_suppressions(&suppressions)?;
+        self.write(suppression::Suppress(suppressions)).await
+    }
+
+    async fn unsuppress(&self, filter: SuppressionFilter) -> Result<usize, StoreError> {
+        self.write(suppression::Unsuppress::new(filter)).await
+    }
+
+    async fn suppressed(
+        &self,
+        filter: SuppressionFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Suppression>, StoreError> {
+        self.ask(move |reader| reader.suppressed(&filter, cursor, limit)).await
     }
 
     async fn save_lane(&self, lane: Lane, record: LaneRecord) -> Result<(), StoreError> {

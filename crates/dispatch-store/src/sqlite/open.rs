@@ -14,6 +14,7 @@ use super::backup;
 use super::config::StoreConfig;
 use super::connection::{open_reader, open_writer};
 use super::error::{Failure, OpenError};
+use super::journal::Journal;
 use super::ledger::Ledger;
 use super::lock::Lock;
 use super::reader::{Question, Reader};
@@ -71,7 +72,8 @@ impl SqliteStore {
             let builder = Builder::new().name(format!("store-read-{number}"));
             readers.push(spawned(builder.spawn(move || reader.serve(&asked)))?);
         }
-        let writer = Writer::new(ledger, Arc::clone(&shared), queue);
+        let journal = Journal::of(lock.file().map_err(|error| OpenError::of_io(&config.path, error))?);
+        let writer = Writer::new(ledger, Arc::clone(&shared), journal, queue);
         let writer = spawned(Builder::new().name("store-write".into()).spawn(move || writer.serve()))?;
         Ok(Self {
             shared,

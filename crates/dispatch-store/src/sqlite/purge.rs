@@ -5,7 +5,7 @@
 //! floor as a *straggler*, and is looked at again on later calls. A key whose message goes is noted
 //! with its id, so that it can be found when its own time comes.
 
-use dispatch_model::{AttemptRecord, DeliveryState, MessageId, Timestamp};
+use dispatch_model::{AttemptRecord, DeliveryState, MessageId, Submission, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::admit::{Key, dedupe_key};
@@ -252,20 +252,23 @@ fn vacuum(db: &Connection) -> Result<(), Failure> {
 
 /// The forms under which a message is found by recipient.
 fn forms(db: &Connection, id: i64) -> Result<Vec<String>, Failure> {
-    let row: Option<(Option<String>, Option<String>)> = db
-        .prepare_cached("SELECT recipients, original FROM message WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+    let row: Option<(Option<String>, Option<String>, Option<String>)> = db
+        .prepare_cached("SELECT recipients, original, sender FROM message WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let (recipients, original) = row.unwrap_or_default();
-    Ok(recipient_forms(recipients.as_deref(), original.as_deref()))
+    let (recipients, original, sender) = row.unwrap_or_default();
+    Ok(recipient_forms(recipients.as_deref(), [original.as_deref(), sender.as_deref()]))
 }
 
 fn take_content(db: &Connection, id: i64, last_attempt: Option<i64>) -> Result<(), Failure> {
     let forms = forms(db, id)?;
     let terms: Vec<(Term, &str)> = forms.iter().map(|form| (Term::Recipient, form.as_str())).collect();
     remove(db, id, &terms)?;
-    db.prepare_cached("UPDATE message SET recipients = NULL, original = NULL, content = NULL WHERE id = ?1")?
-        .execute([id])?;
+    db.prepare_cached(
+        "UPDATE message SET recipients = NULL, original = NULL, content = NULL, \
+         sender = iif(sender IS NULL, NULL, '') WHERE id = ?1",
+    )?
+    .execute([id])?;
     db.prepare_cached("UPDATE delivery SET flags = flags | 8, remaining = NULL WHERE id = ?1")?
         .execute([id])?;
     // What differed by recipient alone becomes one.
@@ -293,10 +296,14 @@ fn take_record(
     location: &str,
     key_goes: bool,
 ) -> Result<(), Failure> {
-    let (external_id, contact): (String, Option<String>) = db
-        .prepare_cached("SELECT external_id, contact FROM message WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let key = dedupe_key(location, &external_id);
+    let (external_id, contact, inbound_by): (String, Option<String>, Option<String>) = db
+        .prepare_cached(
+            "SELECT m.external_id, m.contact, iif(m.sender IS NULL, NULL, n.text) FROM message m \
+             JOIN name n ON n.id = m.source WHERE m.id = ?1",
+        )?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let scope = inbound_by.map_or_else(|| location.to_owned(), |backend| Submission::inbound_scope(&backend));
+    let key = dedupe_key(&scope, &external_id);
     if key_goes {
         db.prepare_cached("DELETE FROM dedupe WHERE key = ?1")?.execute([key])?;
     } else {

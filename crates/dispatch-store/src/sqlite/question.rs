@@ -211,7 +211,7 @@ impl Reader {
 
     fn summary(&mut self, id: MessageId) -> Result<MessageSummary, Failure> {
         let sql = "SELECT d.state, d.location, d.channel, d.flags, d.route, d.backend, d.attempts_total, \
-                   d.due_at, d.reference, d.reason, m.external_id, m.recipients \
+                   d.due_at, d.reference, d.reason, m.external_id, m.recipients, m.sender \
                    FROM delivery d CROSS JOIN message m ON m.id = d.id WHERE d.id = ?1";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([id.as_i64()])?;
@@ -236,6 +236,7 @@ impl Reader {
                 Some(json) => serde_json::from_str(&json).map_err(broken)?,
                 None => Vec::new(),
             },
+            sender: row.get(12)?,
             state,
             route: route.map(|route| (&*route).into()),
             backend: backend.map(|backend| (&*backend).into()),

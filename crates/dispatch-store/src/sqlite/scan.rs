@@ -37,6 +37,7 @@ pub(super) struct Scan {
     possible_double: Option<bool>,
     contact: Option<String>,
     recipient: Option<String>,
+    inbound: Option<bool>,
     term: Option<i64>,
 }
 
@@ -94,6 +95,7 @@ impl Scan {
             possible_double: filter.possible_double,
             contact: filter.contact.clone(),
             recipient,
+            inbound: filter.inbound,
             term,
         }))
     }
@@ -131,6 +133,8 @@ impl Scan {
             if walk.range(before, self.lower.max(indexed.saturating_add(1)))? {
                 walk.term(term, before.min(indexed.saturating_add(1)))?;
             }
+        } else if self.inbound == Some(true) {
+            walk.inbound(before)?;
         } else if self.is_standing() {
             walk.standing(before)?;
         } else if let Some(term) = self.term {
@@ -153,7 +157,7 @@ impl Scan {
     }
 
     fn needs_message(&self) -> bool {
-        self.contact.is_some() || self.recipient.is_some()
+        self.contact.is_some() || self.recipient.is_some() || self.inbound.is_some()
     }
 }
 
@@ -194,15 +198,17 @@ impl Walk<'_> {
             return Ok(narrow);
         }
         self.budget = self.budget.saturating_sub(MESSAGE_COST);
-        let message: Option<(Option<String>, Option<String>, Option<String>)> = self
+        let texts: Option<[Option<String>; 4]> = self
             .db
-            .prepare_cached("SELECT contact, recipients, original FROM message WHERE id = ?1")?
-            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .prepare_cached("SELECT contact, recipients, original, sender FROM message WHERE id = ?1")?
+            .query_row([id], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
             .optional()?;
-        let Some((contact, recipients, original)) = message else { return Ok(false) };
+        let Some([contact, recipients, original, sender]) = texts else { return Ok(false) };
         Ok(scan.contact.as_ref().is_none_or(|wanted| contact.as_ref() == Some(wanted))
+            && scan.inbound.is_none_or(|wanted| sender.is_some() == wanted)
             && scan.recipient.as_ref().is_none_or(|wanted| {
-                recipient_forms(recipients.as_deref(), original.as_deref()).contains(wanted)
+                let others = [original.as_deref(), sender.as_deref()];
+                recipient_forms(recipients.as_deref(), others).contains(wanted)
             }))
     }
 
@@ -223,6 +229,22 @@ impl Walk<'_> {
              WHERE id < ?1 AND id >= ?2 ORDER BY id DESC",
         )?;
         let mut rows = statement.query((before, lower))?;
+        while let Some(row) = rows.next()? {
+            if !self.look(row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Those that people sent, which have an index of their own: they may be few among many.
+    fn inbound(&mut self, before: i64) -> Result<bool, Failure> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT d.id, d.state, d.location, d.route, d.backend, d.channel, d.flags \
+             FROM message m INDEXED BY inbound CROSS JOIN delivery d ON d.id = m.id \
+             WHERE m.sender IS NOT NULL AND m.id < ?1 AND m.id >= ?2 ORDER BY m.id DESC",
+        )?;
+        let mut rows = statement.query((before, self.scan.lower))?;
         while let Some(row) = rows.next()? {
             if !self.look(row)? {
                 return Ok(false);

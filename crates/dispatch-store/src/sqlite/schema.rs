@@ -19,7 +19,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6473_7063;
 
 /// Each step takes the schema one version further, in a transaction of its own. A released one is
 /// never edited.
-const STEPS: [&str; 2] = [FIRST, CALLBACKS];
+const STEPS: [&str; 3] = [FIRST, CALLBACKS, INBOUND];
 
 /// The newest schema this program knows.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -160,6 +160,23 @@ CREATE TABLE parked_receipt(
 ) STRICT;
 ";
 
+/// Who sent an inbound message (no outbound one has a sender), and who wants no messages: at the location `''`, of nobody.
+const INBOUND: &str = "
+ALTER TABLE message ADD COLUMN sender TEXT;
+CREATE INDEX inbound ON message(id) WHERE sender IS NOT NULL;
+
+CREATE TABLE suppression(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    location TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    backend TEXT NOT NULL,
+    note TEXT NOT NULL,
+    UNIQUE(address, channel, location)
+) STRICT;
+";
+
 /// Brings the schema of an open connection from `version` to the newest.
 pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
     for (step, target) in STEPS.iter().zip(1i64..).skip(usize::try_from(version).unwrap_or(0)) {
@@ -185,6 +202,7 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
         ("waiting", "rowid"),
         ("lane_waiting", "rowid"),
         ("parked_receipt", "rowid"),
+        ("suppression", "rowid"),
         ("receipt", "message"),
         ("dedupe", "key"),
         ("term", "hash"),
@@ -198,4 +216,53 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use dispatch_model::{Direction, MessageId};
+
+    use super::*;
+    use crate::conformance::sample::sms;
+    use crate::{Admitted, NewInbound, SqliteStore, Store as _, StoreConfig};
+
+    /// A store as the version before inbound messages left it, with a message that waits.
+    fn older(path: &std::path::Path) {
+        let db = Connection::open(path).expect("a file");
+        db.execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;").expect("pragmas");
+        for step in &STEPS[..2] {
+            db.execute_batch(step).expect("a step");
+        }
+        let id = MessageId::first_at(crate::conformance::sample::NOON).as_i64();
+        db.execute_batch(&format!(
+            "PRAGMA user_version = 2; PRAGMA application_id = {APPLICATION_ID};
+             INSERT INTO name(id, kind, text) VALUES(1, 1, 'L1'), (2, 5, 'highlevel');
+             INSERT INTO message(id, location, channel, source, received_at, external_id, recipients, content)
+             VALUES({id}, 1, 0, 2, 0, 'm1', '[\"+525512345678\"]',
+                    CAST('{{\"sms\":{{\"to\":{{\"original\":\"x\",\"e164\":\"+525512345678\"}},\"text\":\"hola\"}}}}' AS BLOB));
+             INSERT INTO delivery(id, state, queue, location, channel, flags, due_at, recipient, epoch, position,
+                                  attempts, attempts_total, generation, expires_at, changed_at)
+             VALUES({id}, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 9, 0);"
+        ))
+        .expect("a message");
+    }
+
+    #[tokio::test]
+    async fn a_store_of_the_version_before_is_taken_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s.db");
+        older(&path);
+        let config = StoreConfig { ballast: 0, ..StoreConfig::new(path) };
+        for _ in 0..2 {
+            let store = SqliteStore::open(config.clone()).expect("it is taken over, and opened again");
+            let waiting = store.unplanned(MessageId::ZERO, 9).await.expect("a page");
+            assert_eq!(waiting[0].message.direction, Direction::Outbound);
+            assert_eq!(waiting[0].message.recipients(), ["+525512345678"]);
+        }
+        let store = SqliteStore::open(config).expect("a store");
+        let direction = Direction::Inbound { from: "+1".into() };
+        let submission = dispatch_model::Submission { direction, ..sms("L1", "SM1", 1) };
+        let admitted = store.receive(NewInbound { submission, consent: None }).await;
+        assert!(matches!(admitted, Ok(Admitted::Fresh(_))));
+    }
 }

@@ -103,12 +103,23 @@ impl Shared {
 #[derive(Debug, Default)]
 pub(super) struct Fault {
     codes: Mutex<std::collections::VecDeque<std::ffi::c_int>>,
+    journal: AtomicBool,
 }
 
 #[cfg(test)]
 impl Fault {
     pub(super) fn plan(&self, code: std::ffi::c_int) {
         self.codes.lock().push_back(code);
+    }
+
+    /// From now on the file system says that it has none.
+    pub(super) fn give_up_the_journal(&self) {
+        self.journal.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn strike_journal(&self) -> Result<(), String> {
+        let given_up = self.journal.load(Ordering::SeqCst);
+        if given_up { Err(super::journal::given_up(rustix::io::Errno::ROFS)) } else { Ok(()) }
     }
 
     pub(super) fn strike(&self) -> rusqlite::Result<()> {

@@ -189,7 +189,7 @@ impl Indexed {
 
     fn read_messages(&mut self, db: &Connection, terms: &mut Vec<(i64, i64)>) -> Result<usize, Failure> {
         let mut statement = db.prepare_cached(
-            "SELECT m.id, n.text, m.contact, m.recipients, m.original FROM message m \
+            "SELECT m.id, n.text, m.contact, m.recipients, m.original, m.sender FROM message m \
              JOIN name n ON n.id = m.location WHERE m.id > ?1 ORDER BY m.id LIMIT ?2",
         )?;
         let mut rows = statement.query((self.batch.message, BITE as i64))?;
@@ -202,7 +202,7 @@ impl Indexed {
             terms.extend(contact.map(|contact| (Term::Contact.number(contact), last)));
             let recipients = recipient_forms(
                 row.get_ref(3)?.as_str_or_null().unwrap_or_default(),
-                row.get_ref(4)?.as_str_or_null().unwrap_or_default(),
+                [4, 5].map(|column| row.get_ref(column).ok()?.as_str_or_null().unwrap_or_default()),
             );
             terms.extend(recipients.iter().map(|form| (Term::Recipient.number(form), last)));
         }
@@ -229,11 +229,11 @@ impl Indexed {
     }
 }
 
-/// The forms by which a message's recipients are found, from its columns.
-pub(super) fn recipient_forms(recipients: Option<&str>, original: Option<&str>) -> Vec<String> {
+/// The forms by which a message's recipients are found, from its columns: also as written, and who sent an inbound one.
+pub(super) fn recipient_forms(recipients: Option<&str>, others: [Option<&str>; 2]) -> Vec<String> {
     let shown: Vec<String> = recipients.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let mut forms: Vec<String> =
-        shown.iter().map(String::as_str).chain(original).map(search_form).filter(|f| !f.is_empty()).collect();
+    let all = shown.iter().map(String::as_str).chain(others.into_iter().flatten());
+    let mut forms: Vec<String> = all.map(search_form).filter(|form| !form.is_empty()).collect();
     forms.sort_unstable();
     forms.dedup();
     forms

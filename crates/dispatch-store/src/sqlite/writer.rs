@@ -6,7 +6,8 @@
 //! There is no artificial delay: while one group is being synced the next one gathers. Long work takes
 //! a bite a group. When a verb brings the transaction down, it is rolled back and done again without
 //! the culprit; when the disk fails, the store ends, since a failed sync must not be tried again on
-//! the same descriptor.
+//! the same descriptor. After the commit and before the answers the file system is asked whether its own journal still
+//! lives (journal.rs).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use rusqlite::config::DbConfig;
 use super::Shared;
 use super::claim::promote;
 use super::error::{Failure, Trouble};
+use super::journal::Journal;
 use super::ledger::Ledger;
 use super::verb::{Ending, Task};
 
@@ -35,6 +37,7 @@ const PROMOTED: usize = 1_024;
 pub(super) struct Writer {
     ledger: Ledger,
     shared: Arc<Shared>,
+    journal: Journal,
     queue: Receiver<Box<dyn Task>>,
     /// Long work that has had its bite of this group and wants another.
     unfinished: Vec<Box<dyn Task>>,
@@ -49,9 +52,14 @@ enum Next {
 }
 
 impl Writer {
-    pub(super) fn new(ledger: Ledger, shared: Arc<Shared>, queue: Receiver<Box<dyn Task>>) -> Self {
+    pub(super) fn new(
+        ledger: Ledger,
+        shared: Arc<Shared>,
+        journal: Journal,
+        queue: Receiver<Box<dyn Task>>,
+    ) -> Self {
         shared.set_search_lag(ledger.indexed.lag());
-        Self { ledger, shared, queue, unfinished: Vec::new(), idle: false }
+        Self { ledger, shared, journal, queue, unfinished: Vec::new(), idle: false }
     }
 
     /// Works until every caller is gone.
@@ -154,7 +162,8 @@ impl Writer {
         // What a panic leaves behind is not used again: the store has failed then.
         let done = catch_unwind(AssertUnwindSafe(|| self.transaction(group)));
         let error = match done {
-            Ok(Ok(())) => return Ok(()),
+            // Committed, and nobody is told yet.
+            Ok(Ok(())) => return self.prove().map_err(Trouble::Fatal),
             Ok(Err(error)) => error,
             Err(_) => return Err(Trouble::Fatal("the writer met a defect of its own and stopped".into())),
         };
@@ -171,6 +180,13 @@ impl Writer {
             Ok(()) => Err(trouble),
             Err(error) => Err(Trouble::Fatal(format!("{error}, after {trouble:?}"))),
         }
+    }
+
+    /// Whether what was just committed is on disk, as the sync said.
+    fn prove(&self) -> Result<(), String> {
+        #[cfg(test)]
+        self.shared.fault.strike_journal()?;
+        self.journal.prove()
     }
 
     fn transaction(&mut self, group: &mut [Box<dyn Task>]) -> rusqlite::Result<()> {

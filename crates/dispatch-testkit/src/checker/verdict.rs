@@ -117,6 +117,27 @@ impl Verdict {
         verdict
     }
 
+    /// Takes over what another daemon with another ledger came to.
+    pub fn add(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.delivered += other.delivered;
+        self.duplicated += other.duplicated;
+        self.dead += other.dead;
+        self.held += other.held;
+        self.waiting += other.waiting;
+        self.lost.extend(other.lost);
+        self.untrue.extend(other.untrue);
+        self.unsaid.extend(other.unsaid);
+        self.other_key.extend(other.other_key);
+        self.strange.extend(other.strange);
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.unanswered.0 += other.unanswered.0;
+        self.unanswered.1 += other.unanswered.1;
+        self.stale += other.stale;
+    }
+
     /// What is wrong with it, in words; nothing when all holds. `waits` says whether work may be left.
     pub fn problems(&self, doubles: Doubles, waits: bool) -> Option<String> {
         let mut text = String::new();

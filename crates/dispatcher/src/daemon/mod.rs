@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use lifecycle::Signals;
-pub(crate) use parts::{ingress_config, plugin_host, read_body, read_webhook, store_failure};
+pub(crate) use parts::{ingress_config, plugin_host, read_body, read_inbound, read_webhook, store_failure};
 
 use crate::clock::SystemClock;
 use crate::configuration;

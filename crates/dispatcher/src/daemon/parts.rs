@@ -6,12 +6,14 @@ use std::sync::Arc;
 use dispatch_admin::AdminListener;
 use dispatch_config::{Config, Diagnostic, KnownKeys, Loaded};
 use dispatch_egress::EgressConfig;
+use dispatch_engine::inbound_submission;
 use dispatch_highlevel::VerifyingKey;
 use dispatch_ingress::{IngressConfig, Limits, Parsed, Proof, Source};
-use dispatch_model::{SourceName, Submission, Timestamp};
+use dispatch_model::{BackendName, Channel, InboundMessage, LocationId, SourceName, Submission, Timestamp};
 use dispatch_plugins::{HostConfig, PluginHost};
 use dispatch_store::OpenError;
 use dispatch_text::Region;
+use serde::Deserialize;
 
 use super::listeners::bind_socket_file;
 use crate::exit::Failure;
@@ -141,6 +143,31 @@ pub(crate) fn read_body(
         }
         Parsed::Quarantined { reason } => Err(format!("it would be quarantined: {reason}")),
     }
+}
+
+/// A message from a person, as it is written down for a test or an explanation.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenInbound {
+    backend: BackendName,
+    location: Option<LocationId>,
+    #[serde(default)]
+    id: String,
+    channel: Channel,
+    from: String,
+    to: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    media: Vec<String>,
+}
+
+/// What a message from a person would be, that is written down so.
+pub(crate) fn read_inbound(body: &[u8], at: Timestamp) -> Result<Submission, String> {
+    let written: WrittenInbound = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let WrittenInbound { backend, location, id, channel, from, to, text, media } = written;
+    let inbound = InboundMessage { id, channel, from, to, text, media };
+    Ok(inbound_submission(&backend, location, &inbound, at))
 }
 
 /// The doors of the control API.

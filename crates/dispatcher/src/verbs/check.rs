@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dispatch_config::{Diagnostic, TestResult};
+use dispatch_config::{Diagnostic, Routers, TestResult};
 use serde_json::json;
 
 use super::Place;
@@ -31,7 +31,11 @@ pub(super) async fn check(place: &Place) -> Result<(), Failure> {
         return refused(place, &problems);
     }
     let now = place.now();
-    let tests = dispatch_config::run_tests(&loaded.config, &loaded.router, &|body| {
+    let routers = Routers { outbound: &loaded.router, inbound: &loaded.inbound };
+    let tests = dispatch_config::run_tests(&loaded.config, routers, &|body, inbound| {
+        if inbound {
+            return daemon::read_inbound(body, now);
+        }
         let source = loaded.config.sources.first().ok_or_else(|| "there is no source".to_owned())?;
         daemon::read_webhook(body, source, now)
     });
@@ -40,6 +44,7 @@ pub(super) async fn check(place: &Place) -> Result<(), Failure> {
     let shown = json!({
         "ok": failed.is_empty(),
         "routes": loaded.config.routes.len(),
+        "inbound": loaded.config.inbound.len(),
         "backends": backends,
         "locations": loaded.config.locations.len(),
         "tests": tests.len(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dispatch_config::{Loaded, Source};
 use dispatch_engine::{
     ChainLink, Engine, EngineConfig, EngineDeps, Explanation, FirstStep, LaneState, TextPlan,
 };
@@ -22,13 +23,11 @@ pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Fai
     let loaded = configuration::load(&configuration::inputs(&place.config, BTreeMap::new()))?;
     let clock = SystemClock::start();
     let body = send::read_body(&args.file)?;
-    let source = match &args.source {
-        None => loaded.config.sources.first(),
-        Some(name) => loaded.config.sources.iter().find(|source| source.name.as_str() == name),
+    let submission = match args.inbound {
+        true => daemon::read_inbound(&body, clock.now()),
+        false => daemon::read_webhook(&body, source(&loaded, args)?, clock.now()),
     }
-    .ok_or_else(|| Failure::Refused("the configuration has no such source".to_owned()))?;
-    let submission = daemon::read_webhook(&body, source, clock.now())
-        .map_err(|why| Failure::Refused(format!("{}: {why}", args.file.display())))?;
+    .map_err(|why| Failure::Refused(format!("{}: {why}", args.file.display())))?;
     let message = Message { id: MessageId::first_at(clock.now()), submission };
 
     let host = daemon::plugin_host(&loaded.config)?;
@@ -51,15 +50,29 @@ pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Fai
     place.show(&explanation, |explanation| text(&message, explanation))
 }
 
+fn source<'a>(loaded: &'a Loaded, args: &ExplainArgs) -> Result<&'a Source, Failure> {
+    let sources = &loaded.config.sources;
+    match &args.source {
+        None => sources.first(),
+        Some(name) => sources.iter().find(|source| source.name.as_str() == name),
+    }
+    .ok_or_else(|| Failure::Refused("the configuration has no such source".to_owned()))
+}
+
 fn text(message: &Message, explanation: &Explanation) -> String {
     let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{} to {} at location {}",
-        message.channel(),
-        message.recipients().join(", "),
-        message.location
-    );
+    let (channel, to, location) = (message.channel(), message.recipients().join(", "), &message.location);
+    let _ = match message.inbound_from() {
+        None => writeln!(text, "{channel} to {to} at location {location}"),
+        Some(from) => {
+            let location = if location.as_str().is_empty() { "unknown" } else { location.as_str() };
+            writeln!(
+                text,
+                "{channel} from {from} to {to}, brought by {}, location {location}",
+                message.source
+            )
+        }
+    };
     let routing = &explanation.routing;
     let _ = writeln!(text, "\nRoutes tried, in order:");
     if routing.skipped > 0 {
@@ -76,7 +89,9 @@ fn text(message: &Message, explanation: &Explanation) -> String {
         }
     }
     if let Some(dead) = &explanation.dead {
-        let _ = write!(text, "\nIt would be a dead letter: {dead}");
+        let end =
+            if message.inbound_from().is_some() { "kept and handed on to nobody" } else { "a dead letter" };
+        let _ = write!(text, "\nIt would be {end}: {dead}");
         return text;
     }
     let _ = writeln!(text, "\nBackends, in the order they are tried:");

@@ -16,17 +16,26 @@ pub(super) async fn messages(place: &Place, args: &ListArgs) -> Result<(), Failu
             [
                 row.id.to_string(),
                 when::short(row.admitted_at),
-                row.location.to_string(),
+                location(row),
                 row.channel.to_string(),
-                recipients(row),
+                people(row),
                 state(row),
                 row.backend.as_ref().map(ToString::to_string).unwrap_or_default(),
                 row.attempts.to_string(),
                 detail(row),
             ]
         });
-        let head =
-            ["ID", "ADMITTED (UTC)", "LOCATION", "CHANNEL", "TO", "STATE", "BACKEND", "TRIES", "DETAIL"];
+        let head = [
+            "ID",
+            "ADMITTED (UTC)",
+            "LOCATION",
+            "CHANNEL",
+            "TO (OR FROM)",
+            "STATE",
+            "BACKEND",
+            "TRIES",
+            "DETAIL",
+        ];
         finish(page, out::table(head, rows), "no message matches")
     })
 }
@@ -38,7 +47,7 @@ pub(super) async fn dead_letters(place: &Place, args: &ListArgs) -> Result<(), F
             [
                 row.id.to_string(),
                 when::short(row.admitted_at),
-                row.location.to_string(),
+                location(row),
                 row.route.as_ref().map(ToString::to_string).unwrap_or_else(|| "-".into()),
                 row.backend.as_ref().map(ToString::to_string).unwrap_or_else(|| "-".into()),
                 row.attempts.to_string(),
@@ -68,6 +77,18 @@ async fn page(
         target.push_str(&format!("&cursor={cursor}"));
     }
     place.client().await?.call(ApiRequest::get(target)).await
+}
+
+fn location(row: &MessageSummary) -> String {
+    if row.location.as_str().is_empty() { "-".to_owned() } else { row.location.to_string() }
+}
+
+fn people(row: &MessageSummary) -> String {
+    match row.sender.as_deref() {
+        None => recipients(row),
+        Some("") => "from (purged)".to_owned(),
+        Some(from) => format!("from {from}"),
+    }
 }
 
 fn recipients(row: &MessageSummary) -> String {

@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 
 use dispatch_admin::ApiRequest;
-use dispatch_model::{AttemptRecord, Content, DeliveryState, HeardReceipt, Timestamp};
+use dispatch_model::{AttemptRecord, Content, DeliveryState, HeardReceipt, Message, Timestamp};
 use dispatch_store::{MessageView, TimelineEvent};
 
 use super::{Place, outcome, replay};
 use crate::cli::MessageArgs;
 use crate::exit::Failure;
 use crate::when;
+
+/// Characters shown of what a person wrote.
+const TEXT_SHOWN: usize = 400;
 
 pub(super) async fn message(place: &Place, args: &MessageArgs) -> Result<(), Failure> {
     let id: String = url::form_urlencoded::byte_serialize(args.id.as_bytes()).collect();
@@ -37,7 +40,9 @@ fn text(view: &MessageView, now: Timestamp) -> String {
 
 fn head(text: &mut String, view: &MessageView, now: Timestamp) {
     let (message, delivery) = (&view.message, &view.delivery);
-    let _ = writeln!(text, "{}  {} to {}", message.id, message.channel(), message.recipients().join(", "));
+    let from = message.inbound_from().map(|from| format!("from {from} ")).unwrap_or_default();
+    let to = message.recipients().join(", ");
+    let _ = writeln!(text, "{}  {} {from}to {to}", message.id, message.channel());
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<11}{value}");
     };
@@ -45,8 +50,15 @@ fn head(text: &mut String, view: &MessageView, now: Timestamp) {
     if let Some(reason) = &delivery.reason {
         row("because", reason.to_string());
     }
-    row("location", message.location.to_string());
-    row("sender id", message.external_id.clone());
+    let location = message.location.as_str();
+    row("location", if location.is_empty() { "not known" } else { location }.to_owned());
+    match message.inbound_from() {
+        None => row("sender id", message.external_id.clone()),
+        Some(_) => {
+            row("provider id", message.external_id.clone());
+            row("text", written(message));
+        }
+    }
     if let Some(contact) = &message.contact {
         row("contact", contact.to_string());
     }
@@ -73,6 +85,19 @@ fn head(text: &mut String, view: &MessageView, now: Timestamp) {
     }
 }
 
+/// What a person wrote, on one line.
+fn written(message: &Message) -> String {
+    let text = match &message.content {
+        Content::Sms(sms) => sms.text.as_str(),
+        Content::Email(mail) => mail.text.as_deref().unwrap_or_default(),
+    };
+    let mut shown: String = text.chars().take(TEXT_SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn state(view: &MessageView, now: Timestamp) -> String {
     let delivery = &view.delivery;
     match delivery.state {
@@ -86,7 +111,8 @@ fn state(view: &MessageView, now: Timestamp) -> String {
 
 /// Everything that happened, in order of time.
 fn timeline(view: &MessageView) -> Vec<(Timestamp, String)> {
-    let admitted = (view.message.received_at, format!("admitted     by {}", view.message.source));
+    let word = if view.message.inbound_from().is_some() { "received" } else { "admitted" };
+    let admitted = (view.message.received_at, format!("{word:<12} by {}", view.message.source));
     let mut lines = vec![admitted];
     lines.extend(view.events.iter().map(event));
     lines.extend(view.attempts.iter().flat_map(attempt));
@@ -146,6 +172,9 @@ fn what_next(view: &MessageView, now: Timestamp) -> Option<String> {
     match view.delivery.state {
         DeliveryState::DeadLettered | DeliveryState::Expired | DeliveryState::Cancelled => {
             Some(format!("Route it anew when the cause is gone: dispatcher redrive {id}"))
+        }
+        DeliveryState::Kept => {
+            Some(format!("Hand it on once an [[inbound]] route takes it: dispatcher redrive {id}"))
         }
         DeliveryState::Held => Some(format!(
             "Nobody knows whether it arrived. Ask the provider, then: dispatcher resolve {id} accepted|failed|retry"

@@ -14,6 +14,7 @@ mod replay;
 mod run;
 mod send;
 mod status;
+mod suppressions;
 
 use std::path::PathBuf;
 
@@ -56,6 +57,7 @@ async fn asked(place: Place, verb: Verb) -> Result<(), Failure> {
         Verb::Resume(args) => orders::suspend(&place, &args, false).await,
         Verb::Backup(args) => orders::backup(&place, &args).await,
         Verb::Reload => orders::reload(&place).await,
+        Verb::Suppressions(verb) => suppressions::execute(&place, verb).await,
         Verb::Quarantine(args) => quarantine::quarantine(&place, &args).await,
         Verb::Backends => status::backends(&place).await,
         Verb::Callbacks => callbacks::callbacks(&place).await,
@@ -111,5 +113,6 @@ fn filter(args: FilterArgs, now: Timestamp) -> Result<Filter, Failure> {
         since: at(args.since)?,
         until: at(args.until)?,
         possible_double: args.possible_double.then_some(true),
+        inbound: args.inbound.then_some(true),
     })
 }

@@ -12,6 +12,15 @@ fn the_table_of_outcomes() {
         delivery.attempts = 5;
         delivery
     };
+    let suppressed = || End::Suppressed(reason("suppressed"));
+    let partly = |mut delivery: Delivery| {
+        delivery.remaining = Some(vec!["b@example.com".into()]);
+        delivery
+    };
+    let unresolved = |mut delivery: Delivery| {
+        delivery.unresolved = true;
+        delivery
+    };
     let content_fails_over =
         World { policy: Policy { failover_on_content: true, ..Policy::default() }, ..World::default() };
     type Row = (&'static str, World, Delivery, End, bool, (DeliveryState, Option<&'static str>, u32));
@@ -74,6 +83,9 @@ fn the_table_of_outcomes() {
         ("fault before", world(), two(), fault(), false, (Scheduled, Some("b"), 0)),
         ("fault before, nowhere else", world(), one(), fault(), false, (DeadLettered, None, 0)),
         ("fault after", world(), two(), fault(), true, (Held, None, 1)),
+        ("suppressed", world(), two(), suppressed(), false, (DeadLettered, None, 0)),
+        ("suppressed, others were taken", world(), partly(two()), suppressed(), false, (Accepted, None, 0)),
+        ("suppressed, perhaps arrived", world(), unresolved(two()), suppressed(), false, (Held, None, 0)),
         ("released", world(), two(), End::Released, false, (Scheduled, Some("a"), 0)),
         ("released after it may have left", world(), two(), End::Released, true, (Scheduled, Some("a"), 1)),
     ];
@@ -346,9 +358,10 @@ fn a_plan_is_a_place_to_wait_in_or_an_end() {
         (none.state, none.reason.map(|why| why.code)),
         (DeliveryState::DeadLettered, Some(NO_ROUTE.into()))
     );
-    let problem = world.plan(&["a"], Some(reason("unsupported-type")));
-    assert_eq!(problem.state, DeliveryState::DeadLettered);
-    assert_eq!(problem.reason, Some(reason("unsupported-type")));
+    for state in [DeliveryState::DeadLettered, DeliveryState::Kept] {
+        let ended = world.plan(&["a"], Some((state, reason("unsupported-type"))));
+        assert_eq!((ended.state, ended.lane, ended.reason), (state, None, Some(reason("unsupported-type"))));
+    }
     let gone = world.with("a", Access::Gone).plan(&["a"], None);
     assert_eq!(gone.state, DeliveryState::DeadLettered);
 }

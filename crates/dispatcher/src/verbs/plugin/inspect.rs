@@ -161,6 +161,9 @@ fn configuration(file: &Path, said: &Description, asks: &Asks, settings: &Settin
     if asks.relay {
         text.push_str("  relay = { host = \"smtp.example.com\", user = \"me\", password = { env = \"SMTP_PASSWORD\" } }\n");
     }
+    if asks.session {
+        text.push_str("  session = { host = \"smpp.example.com\", system_id = \"me\", password = { env = \"SMPP_PASSWORD\" } }\n");
+    }
     text
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use dispatch_conformance::{Effort, Report, Subject};
 use dispatch_engine::Backend as _;
 use parking_lot::Mutex;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -27,10 +29,11 @@ pub(super) async fn test(place: &Place, args: &PluginTestArgs) -> Result<(), Fai
         say("its own tests:");
         project.test(target_dir().as_deref(), &mut say)?;
     }
-    let heard = Heard::default();
-    // Only the plugin's lines are heard; nothing else writes a log in this process.
-    let _ = tracing_subscriber::registry().with(heard.clone()).try_init();
     let plugin = component.load(&host()?).await?;
+    let heard = Heard::default();
+    // Only the plugin's lines are heard. The compiler's are not even asked for: it writes one for each instruction.
+    let lines = Targets::new().with_target("dispatch_plugins", LevelFilter::DEBUG);
+    let _ = tracing_subscriber::registry().with(heard.clone().with_filter(lines)).try_init();
     let settings = component.settings(args.settings.as_deref(), &plugin.description().settings_schema)?;
     let subject = Subject {
         plugin: &*plugin,
@@ -55,6 +58,9 @@ fn text(report: &Report, from: &str) -> String {
         if check.broken > check.findings.len() as u64 {
             let _ = writeln!(text, "         … and {} more", check.broken - check.findings.len() as u64);
         }
+    }
+    if let Some(why) = &report.given_up {
+        let _ = writeln!(text, "  given up: {why}; what comes after was not looked at");
     }
     let _ = write!(
         text,
