@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_engine::Engine;
+use dispatch_store::{Store, StoreHealth};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
@@ -58,8 +59,12 @@ impl Signals {
     }
 }
 
+/// A store that fails while the engine has nothing to write is seen within this.
+const LOOK_AT_STORE: Duration = Duration::from_millis(250);
+
 /// Waits for the end, and reloads meanwhile.
 pub(crate) async fn serve(
+    store: &dyn Store,
     engine: &Engine,
     supervisor: &Arc<DaemonSupervisor>,
     signals: &mut Signals,
@@ -70,7 +75,7 @@ pub(crate) async fn serve(
         let changed = tokio::select! {
             _ = signals.terminate.recv() => return Ended::Asked("SIGTERM"),
             _ = signals.interrupt.recv() => return Ended::Asked("SIGINT"),
-            why = failure(&mut fatal) => return Ended::Failed(why),
+            why = failure(store, &mut fatal) => return Ended::Failed(why),
             _ = signals.hangup.recv() => "SIGHUP",
             () = watch.changed() => "a file was saved",
         };
@@ -80,10 +85,19 @@ pub(crate) async fn serve(
     }
 }
 
-async fn failure(fatal: &mut tokio::sync::watch::Receiver<Option<String>>) -> String {
-    match fatal.wait_for(Option::is_some).await {
-        Ok(why) => why.clone().unwrap_or_default(),
-        Err(_) => "the engine stopped".to_owned(),
+/// Waits until the engine or a webhook has met a store that cannot be trusted any more.
+async fn failure(store: &dyn Store, fatal: &mut tokio::sync::watch::Receiver<Option<String>>) -> String {
+    let mut look = tokio::time::interval(LOOK_AT_STORE);
+    loop {
+        tokio::select! {
+            met = fatal.wait_for(Option::is_some) => return match met {
+                Ok(why) => why.clone().unwrap_or_default(),
+                Err(_) => "the engine stopped".to_owned(),
+            },
+            _ = look.tick() => if let StoreHealth::Failed(why) = store.health() {
+                return why;
+            },
+        }
     }
 }
 

@@ -146,7 +146,8 @@ impl Daemon {
             listening = self.supervisor.listening().join(", "),
             "daemon.ready"
         );
-        let ended = lifecycle::serve(&self.engine, &self.supervisor, &mut signals, &mut watch).await;
+        let ended =
+            lifecycle::serve(&*self.store, &self.engine, &self.supervisor, &mut signals, &mut watch).await;
 
         notify::stopping();
         notify::status("draining");
