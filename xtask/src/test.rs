@@ -17,6 +17,11 @@ pub(crate) struct Args {
     filter: Option<String>,
 }
 
+/// Of the authors' tests those that are whole. The page and the templates in JavaScript and Python are not yet:
+/// `cargo test --workspace --test e2e -- --ignored authors::` runs all.
+const AUTHORS: [&str; 4] =
+    ["authors::conformance", "authors::examples", "authors::sdk", "authors::page::in_rust"];
+
 /// Builds what the tests need, then runs all of them, the next kind even if one failed.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut report = Report::default();
@@ -39,7 +44,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let parts = match args.filter.as_deref() {
             None => vec![
                 ("real counterparts", vec!["--skip", "authors::"]),
-                ("plugins, three languages", vec!["authors::"]),
+                ("plugins, three languages", AUTHORS.to_vec()),
             ],
             Some(filter) => vec![("real counterparts", vec![filter])],
         };
@@ -88,6 +93,7 @@ impl Report {
             let word = if error.is_none() { "ok" } else { "FAILED" };
             println!("  {word:<7}{name:<22}{:>7.1} s", took.as_secs_f64());
         }
+        println!("  left out: the authors' page and templates in JavaScript and Python");
         if args.fast {
             println!("  left out: tests against servers and libraries of others (--fast)");
         }
