@@ -89,13 +89,13 @@ async fn in_rust() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-js from npm: run `cargo xtask test`"]
+#[ignore = "needs componentize-js from npm: run `cargo test --workspace --test e2e -- --ignored authors::`"]
 async fn in_javascript() -> anyhow::Result<()> {
     follow("javascript").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-py from PyPI: run `cargo xtask test`"]
+#[ignore = "needs componentize-py from PyPI: run `cargo test --workspace --test e2e -- --ignored authors::`"]
 async fn in_python() -> anyhow::Result<()> {
     follow("python").await
 }
