@@ -35,17 +35,19 @@ fn disk(scale: usize) -> anyhow::Result<Vec<Row>> {
         let mut file = File::create(home.file("append"))?;
         let record = vec![7; BODY * group];
         let mut micros = Vec::new();
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), cpu(std::process::id())?);
         for _ in 0..2_000 / scale {
             let at = Instant::now();
             file.write_all(&record)?;
             file.sync_data()?;
             micros.push(at.elapsed().as_secs_f64() * 1e3);
         }
-        let rate = (micros.len() * group) as f64 / started.elapsed().as_secs_f64();
+        let records = micros.len() * group;
+        let rate = records as f64 / started.elapsed().as_secs_f64();
+        let used = each(before, cpu(std::process::id())?, records);
         micros.sort_by(f64::total_cmp);
         let at = |percent: usize| micros[(micros.len() - 1) * percent / 100];
-        rows.push(Row::new(name).rate(rate).latency(at(50), at(99)).note("the disk's limit"));
+        rows.push(Row::new(name).rate(rate).latency(at(50), at(99)).cpu(used).note("the disk's limit"));
     }
     Ok(rows)
 }

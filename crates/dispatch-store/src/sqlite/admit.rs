@@ -3,50 +3,18 @@
 use std::sync::Arc;
 
 use dispatch_model::{Channel, DeliveryState, Message, MessageId, Submission};
-use ring::digest::{Context, SHA256, digest};
-use rusqlite::{Connection, OptionalExtension as _};
+use ring::digest::{SHA256, digest};
+use rusqlite::OptionalExtension as _;
 
 use super::content::{MessageRow, channel_number};
 use super::error::Failure;
+use super::keys::{Key, dedupe_key};
 use super::ledger::{Ledger, event_number};
 use super::names::Kind;
 use super::tally::Counted;
 use super::verb::{Progress, Verb, no_room};
 use crate::transition::DUPLICATES_SHOWN;
 use crate::{Admitted, EventKind, QuarantineRequest, Quarantined, RecipientKey, StoreError, TimelineEvent};
-
-/// Half of a dedupe key.
-const HALF: usize = 8;
-
-/// A dedupe key: eight bytes of the external id's digest, and eight of scope and external id. So
-/// a key is found by its external id alone as well, and needs no index for that.
-pub(super) type Key = [u8; 2 * HALF];
-
-pub(super) fn dedupe_key(scope: &str, external_id: &str) -> Key {
-    let mut key = [0; 2 * HALF];
-    key[..HALF].copy_from_slice(&external_prefix(external_id));
-    let mut both = Context::new(&SHA256);
-    // The length keeps ("a", "bc") and ("ab", "c") apart.
-    both.update(&(scope.len() as u64).to_le_bytes());
-    both.update(scope.as_bytes());
-    both.update(external_id.as_bytes());
-    key[HALF..].copy_from_slice(&both.finish().as_ref()[..HALF]);
-    key
-}
-
-/// What the keys of an external id begin with.
-pub(super) fn external_prefix(external_id: &str) -> [u8; HALF] {
-    let mut prefix = [0; HALF];
-    prefix.copy_from_slice(&digest(&SHA256, external_id.as_bytes()).as_ref()[..HALF]);
-    prefix
-}
-
-/// The message a key stands for.
-pub(super) fn promised(db: &Connection, key: &Key) -> rusqlite::Result<Option<MessageId>> {
-    db.prepare_cached("SELECT message FROM dedupe WHERE key = ?1")?
-        .query_row([key], |row| row.get(0).map(MessageId::from_i64))
-        .optional()
-}
 
 /// A submission, with all that can be made of it before the writer has it.
 pub(super) struct Admit {
@@ -114,7 +82,7 @@ impl Verb for Admit {
     }
 
     fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Admitted>, Failure> {
-        if let Some(id) = promised(&ledger.db, &self.key)? {
+        if let Some(id) = ledger.keys.promised(&ledger.db, &self.key)? {
             self.duplicate(ledger, id)?;
             return Ok(Progress::Done(Admitted::Duplicate(id)));
         }
@@ -137,10 +105,7 @@ impl Verb for Admit {
         let source = ledger.names.intern(&ledger.db, Kind::Source, message.source.as_str())?;
         let (id, received_at) = (message.id.as_i64(), message.received_at.as_millis());
         let channel = channel_number(self.channel);
-        ledger
-            .db
-            .prepare_cached("INSERT INTO dedupe(key, message) VALUES(?1, ?2)")?
-            .execute((self.key, id))?;
+        ledger.keys.keep(self.key, id);
         ledger
             .db
             .prepare_cached(

@@ -14,6 +14,7 @@ use super::cache::MessageCache;
 use super::config::StoreConfig;
 use super::delivery::{self, Queue, Stored, json, references_text};
 use super::error::Failure;
+use super::keys::{FreshKeys, Keys};
 use super::names::{Kind, Names};
 use super::receipt;
 use super::tally::{Counted, Tally};
@@ -39,6 +40,7 @@ impl Suspended {
 pub(super) struct Ledger {
     pub(super) db: Connection,
     pub(super) names: Names,
+    pub(super) keys: Keys,
     pub(super) tally: Tally,
     pub(super) sequence: Sequence,
     pub(super) suspended: Suspended,
@@ -56,14 +58,20 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn open(db: Connection, config: &StoreConfig) -> rusqlite::Result<Self> {
+    pub(super) fn open(
+        db: Connection,
+        config: &StoreConfig,
+        fresh: Arc<FreshKeys>,
+    ) -> rusqlite::Result<Self> {
         let last = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let last_id = last("SELECT max(id) FROM message")?.max(meta(&db, "last_id")?);
         let last_attempt = last("SELECT max(seq) FROM attempt")?.max(meta(&db, "indexed_attempt")?);
         let parked = receipt::parked(&db)?;
         let indexed = Indexed::open(&db, last_id.unwrap_or(0))?;
+        let keys = Keys::open(&db, fresh)?;
         let mut ledger = Self {
             db,
+            keys,
             names: Names::default(),
             tally: Tally::default(),
             sequence: Sequence::after(MessageId::from_i64(last_id.unwrap_or(0))),
@@ -106,12 +114,14 @@ impl Ledger {
         self.tally.flush(&self.db)?;
         self.db.prepare_cached("COMMIT")?.execute([])?;
         self.tally.committed();
+        self.keys.committed();
         Ok(())
     }
 
     /// Ends a lost transaction and forgets what it may have taught.
     pub(super) fn roll_back(&mut self) -> rusqlite::Result<()> {
         self.tally.rolled_back();
+        self.keys.rolled_back();
         self.names.forget();
         if !self.db.is_autocommit() {
             self.db.execute_batch("ROLLBACK")?;

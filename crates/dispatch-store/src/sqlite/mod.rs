@@ -21,6 +21,7 @@ mod delivery;
 mod error;
 mod hear;
 mod journal;
+mod keys;
 mod ledger;
 mod lock;
 mod names;

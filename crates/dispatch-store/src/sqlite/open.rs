@@ -58,7 +58,8 @@ impl SqliteStore {
         // A first look, so that the ballast is on board and the gate stands before the first message.
         shared.space.lock().verdict();
         let db = open_writer(&config.path)?;
-        let ledger = Ledger::open(db, &config).map_err(|error| OpenError::of_sqlite(&config.path, error))?;
+        let ledger = Ledger::open(db, &config, Arc::clone(&shared.fresh))
+            .map_err(|error| OpenError::of_sqlite(&config.path, error))?;
         let (verbs, queue) = sync_channel(config.queue.max(1));
         let (questions, asked) = sync_channel(QUESTIONS);
         let asked = Arc::new(Mutex::new(asked));

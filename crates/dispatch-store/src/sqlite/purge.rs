@@ -5,11 +5,11 @@
 //! floor as a *straggler*, and is looked at again on later calls. A key whose message goes is noted
 //! with its id, so that it can be found when its own time comes.
 
-use dispatch_model::{AttemptRecord, DeliveryState, MessageId, Submission, Timestamp};
+use dispatch_model::{AttemptRecord, DeliveryState, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::admit::{Key, dedupe_key};
 use super::error::{Failure, unreadable};
+use super::keys::{Key, dedupe_key, scope};
 use super::ledger::{Ledger, meta, set_meta};
 use super::tally::Counted;
 use super::terms::{Term, recipient_forms, remove};
@@ -176,7 +176,16 @@ impl Purge {
                 let kept = self.retention.dedupe.max(self.retention.record);
                 let key_goes = MessageId::from_i64(id).at().plus(kept) <= self.now;
                 let location = ledger.names.text(&ledger.db, location)?;
-                take_record(&ledger.db, id, last_attempt, &location, key_goes)?;
+                ledger.keys.reach(&ledger.db, id)?;
+                let key = take_record(&ledger.db, id, last_attempt, &location)?;
+                if key_goes {
+                    ledger.keys.drop(&ledger.db, &key)?;
+                } else {
+                    ledger
+                        .db
+                        .prepare_cached("INSERT OR REPLACE INTO old_key(message, key) VALUES(?1, ?2)")?
+                        .execute((id, key))?;
+                }
                 ledger.tally.gone(gone);
                 purged.records += 1;
                 purged.keys += usize::from(key_goes);
@@ -189,7 +198,7 @@ impl Purge {
         Ok(true)
     }
 
-    fn keys(&self, ledger: &Ledger, purged: &mut Purged) -> Result<bool, Failure> {
+    fn keys(&self, ledger: &mut Ledger, purged: &mut Purged) -> Result<bool, Failure> {
         let kept = self.retention.dedupe.max(self.retention.record);
         let old: Vec<(i64, Key)> = ledger
             .db
@@ -201,7 +210,7 @@ impl Purge {
             if MessageId::from_i64(*message).at().plus(kept) > self.now {
                 break;
             }
-            ledger.db.prepare_cached("DELETE FROM dedupe WHERE key = ?1")?.execute([key])?;
+            ledger.keys.drop(&ledger.db, key)?;
             ledger.db.prepare_cached("DELETE FROM old_key WHERE message = ?1")?.execute([message])?;
             taken += 1;
         }
@@ -289,27 +298,15 @@ fn take_content(db: &Connection, id: i64, last_attempt: Option<i64>) -> Result<(
     Ok(())
 }
 
-fn take_record(
-    db: &Connection,
-    id: i64,
-    last_attempt: Option<i64>,
-    location: &str,
-    key_goes: bool,
-) -> Result<(), Failure> {
+/// Takes all there is of a message; what its key was.
+fn take_record(db: &Connection, id: i64, last_attempt: Option<i64>, location: &str) -> Result<Key, Failure> {
     let (external_id, contact, inbound_by): (String, Option<String>, Option<String>) = db
         .prepare_cached(
             "SELECT m.external_id, m.contact, iif(m.sender IS NULL, NULL, n.text) FROM message m \
              JOIN name n ON n.id = m.source WHERE m.id = ?1",
         )?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let scope = inbound_by.map_or_else(|| location.to_owned(), |backend| Submission::inbound_scope(&backend));
-    let key = dedupe_key(&scope, &external_id);
-    if key_goes {
-        db.prepare_cached("DELETE FROM dedupe WHERE key = ?1")?.execute([key])?;
-    } else {
-        db.prepare_cached("INSERT OR REPLACE INTO old_key(message, key) VALUES(?1, ?2)")?
-            .execute((id, key))?;
-    }
+    let key = dedupe_key(&scope(location, inbound_by.as_deref()), &external_id);
     let forms = forms(db, id)?;
     let mut terms: Vec<(Term, &str)> = vec![(Term::Location, location)];
     terms.extend(contact.as_deref().map(|contact| (Term::Contact, contact)));
@@ -339,5 +336,5 @@ fn take_record(
     ] {
         db.prepare_cached(sql)?.execute([id])?;
     }
-    Ok(())
+    Ok(key)
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use dispatch_model::{AttemptRecord, DeliveryState, Exchange, Lane, MessageId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
-use super::admit::external_prefix;
 use super::claim::next_later;
 use super::content::{self, channel_of};
 use super::delivery::{self, RawDelivery, is_among, is_possible_double, references_of, select_delivery};
 use super::error::{Failure, unreadable};
+use super::keys::keys_of;
 use super::ledger::event_kind;
 use super::reader::Reader;
 use super::receipt;
@@ -109,6 +109,7 @@ impl Reader {
     }
 
     pub(super) fn find(&mut self, any_id: &str) -> Result<Vec<MessageId>, Failure> {
+        let fresh = self.shared.fresh.messages(any_id);
         let mut found: Vec<MessageId> = Vec::new();
         if let Ok(id) = any_id.parse::<MessageId>() {
             let known = self
@@ -118,7 +119,7 @@ impl Reader {
                 .optional()?;
             found.extend(known.map(|()| id));
         }
-        for group in [self.by_external_id(any_id)?, self.by_reference(any_id)?] {
+        for group in [self.by_external_id(any_id, &fresh)?, self.by_reference(any_id)?] {
             let mut group: Vec<MessageId> = group.into_iter().filter(|id| !found.contains(id)).collect();
             group.sort_unstable_by(|a, b| b.cmp(a));
             group.dedup();
@@ -128,12 +129,9 @@ impl Reader {
         Ok(found)
     }
 
-    fn by_external_id(&self, external_id: &str) -> Result<Vec<MessageId>, Failure> {
-        let prefix = external_prefix(external_id);
-        let (mut first, mut last) = ([0; 16], [0xff; 16]);
-        first[..8].copy_from_slice(&prefix);
-        last[..8].copy_from_slice(&prefix);
-        let ids = self
+    fn by_external_id(&self, external_id: &str, fresh: &[i64]) -> Result<Vec<MessageId>, Failure> {
+        let (first, last) = keys_of(external_id);
+        let mut ids: Vec<MessageId> = self
             .db
             .prepare_cached(
                 "SELECT m.id FROM dedupe d CROSS JOIN message m ON m.id = d.message \
@@ -141,6 +139,12 @@ impl Reader {
             )?
             .query_map((first, last, external_id), |row| row.get(0).map(MessageId::from_i64))?
             .collect::<Result<_, _>>()?;
+        let mut known = self.db.prepare_cached("SELECT 1 FROM message WHERE id = ?1 AND external_id = ?2")?;
+        for id in fresh {
+            if known.exists((id, external_id))? {
+                ids.push(MessageId::from_i64(*id));
+            }
+        }
         Ok(ids)
     }
 

@@ -1,7 +1,7 @@
 //! The tables, and how older ones become the present ones.
 //!
 //! A wide `message` row that never changes, a narrow hot `delivery` row, and dedupe keys apart from
-//! both, since they outlive them. Names (locations, lanes, routes, backends, sources) are numbers, so
+//! both, since they outlive them; like search terms they are written later and in batches (keys.rs). Names (locations, lanes, routes, backends, sources) are numbers, so
 //! that rows and index entries stay small.
 //!
 //! A row of `delivery` is in at most one of the queue indexes at a time, by its column `queue`:
@@ -19,7 +19,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6473_7063;
 
 /// Each step takes the schema one version further, in a transaction of its own. A released one is
 /// never edited.
-const STEPS: [&str; 3] = [FIRST, CALLBACKS, INBOUND];
+const STEPS: [&str; 4] = [FIRST, CALLBACKS, INBOUND, KEYED];
 
 /// The newest schema this program knows.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -175,6 +175,11 @@ CREATE TABLE suppression(
     note TEXT NOT NULL,
     UNIQUE(address, channel, location)
 ) STRICT;
+";
+
+/// Keys are written later than their messages from here on; those of all messages before are there.
+const KEYED: &str = "
+INSERT INTO meta(key, value) SELECT 'keyed_message', max(id) FROM message HAVING max(id) IS NOT NULL;
 ";
 
 /// Brings the schema of an open connection from `version` to the newest.

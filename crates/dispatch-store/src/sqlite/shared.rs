@@ -1,15 +1,18 @@
 //! What the store's threads and its handle share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::keys::FreshKeys;
 use super::space::Space;
 use crate::StoreHealth;
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) space: Mutex<Space>,
+    pub(super) fresh: Arc<FreshKeys>,
     failed: Mutex<Option<String>>,
     has_failed: AtomicBool,
     closing: AtomicBool,
@@ -26,6 +29,7 @@ impl Shared {
     pub(super) fn new(space: Space) -> Self {
         Self {
             space: Mutex::new(space),
+            fresh: Arc::default(),
             failed: Mutex::new(None),
             has_failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),

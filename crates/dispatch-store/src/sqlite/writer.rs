@@ -27,7 +27,7 @@ use super::verb::{Ending, Task};
 const GROUP: usize = 512;
 const GROUP_BYTES: usize = 4 << 20;
 
-/// With nothing to do for so long, the search terms are brought up to date: not sooner, since terms
+/// With nothing to do for so long, dedupe keys and search terms are brought up to date: not sooner, since they
 /// are the cheaper the more are written together.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -104,7 +104,7 @@ impl Writer {
         if self.shared.is_failed() {
             return self.queue.recv().ok().map(Some);
         }
-        let behind = self.ledger.indexed.is_behind();
+        let behind = self.ledger.indexed.is_behind() || self.ledger.keys.is_behind();
         if !self.ledger.backlog.is_empty() || (behind && self.idle) {
             match self.queue.try_recv() {
                 Ok(task) => Some(Some(task)),
@@ -203,12 +203,16 @@ impl Writer {
         Ok(())
     }
 
-    /// What nobody asked for and has to be done: due work to the queues, search terms.
+    /// What nobody asked for and has to be done: due work to the queues, dedupe keys, search terms.
     fn upkeep(&mut self, idle: bool) -> rusqlite::Result<()> {
         if let Some((lane, now)) = self.ledger.backlog.pop_first()
             && promote(&mut self.ledger, lane, now, PROMOTED)?
         {
             self.ledger.backlog.insert(lane, now);
+        }
+        let keys = &mut self.ledger.keys;
+        if keys.is_far_behind() || (idle && keys.is_behind()) {
+            keys.bite(&self.ledger.db)?;
         }
         if self.ledger.indexed.is_far_behind() || (idle && self.ledger.indexed.is_behind()) {
             match self.ledger.indexed.bite(&self.ledger.db) {
