@@ -23,7 +23,12 @@ async fn an_operator_suppresses_and_lifts() -> anyhow::Result<()> {
     assert!(shown.stdout.contains(ANA) && shown.stdout.contains("by phone"), "{}", shown.stdout);
     daemon.send(&text(LOCATION, "m1", ANA)).await?;
     daemon.wait_state("m1", "dead-lettered", SOON).await?;
+    let asked = stage.home.write("asked.json", text(LOCATION, "m9", ANA))?.display().to_string();
+    let explained = cli.run(&["explain", &asked]).await?.stdout;
+    assert!(explained.contains("a dead letter: suppressed"), "{explained}");
     assert_eq!(cli.json(&["suppressions", "remove", ANA]).await?, json!({ "changed": 1 }));
+    let explained = cli.run(&["explain", &asked]).await?.stdout;
+    assert!(explained.contains("It would be sent"), "{explained}");
     daemon.send(&text(LOCATION, "m2", ANA)).await?;
     daemon.wait_state("m2", "accepted", SOON).await?;
     assert_eq!(stage.asked_to_send(), 1);

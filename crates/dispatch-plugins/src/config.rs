@@ -52,7 +52,8 @@ impl Default for HostConfig {
             cache_dir: None,
             threads: cores.clamp(1, 8),
             queue: 1024,
-            memory_max: 64 << 20,
+            // With so much a JavaScript guest takes a mail with 1.2 MB of HTML, with half of it one of 0.6 MB.
+            memory_max: 128 << 20,
             table_max: 100_000,
             // A delivery computes for 50 microseconds in a Rust guest and for 4 milliseconds in a Python one.
             deadline: Duration::from_millis(250),

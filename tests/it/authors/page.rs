@@ -72,10 +72,12 @@ async fn follow(language: &str) -> anyhow::Result<()> {
         "authorization: Bearer «secret api_key»",
         "It may do nothing until the configuration says so",
         "authorization: Bearer «14 bytes»",
-        "attempt 1 at acme: the same",
     ] {
         anyhow::ensure!(text.contains(expected), "{expected:?} was not said:\n{text}");
     }
+    // A component of an interpreted language is another file each time that it is built.
+    let replayed = text.lines().find(|line| line.starts_with("attempt 1 at acme"));
+    anyhow::ensure!(replayed.is_some_and(|line| line.ends_with(": the same")), "{replayed:?} in:\n{text}");
     for wrong in ["BROKEN", "REFUSED", "not-a-real-key", "wasi:"] {
         anyhow::ensure!(!text.contains(wrong), "{wrong:?} was said:\n{text}");
     }
@@ -89,13 +91,13 @@ async fn in_rust() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-js from npm: run `cargo test --workspace --test e2e -- --ignored authors::`"]
+#[ignore = "needs componentize-js from npm: run `cargo xtask test`"]
 async fn in_javascript() -> anyhow::Result<()> {
     follow("javascript").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-py from PyPI: run `cargo test --workspace --test e2e -- --ignored authors::`"]
+#[ignore = "needs componentize-py from PyPI: run `cargo xtask test`"]
 async fn in_python() -> anyhow::Result<()> {
     follow("python").await
 }

@@ -56,19 +56,19 @@ deliver = "post"
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo test --workspace --test e2e -- --ignored authors::`"]
+#[ignore = "needs the crate registry and a compiler for WebAssembly: run `cargo xtask test`"]
 async fn mail_in_rust() -> anyhow::Result<()> {
     mail_in("rust").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-js from npm: run `cargo test --workspace --test e2e -- --ignored authors::`"]
+#[ignore = "needs componentize-js from npm: run `cargo xtask test`"]
 async fn mail_in_javascript() -> anyhow::Result<()> {
     mail_in("js").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs componentize-py from PyPI: run `cargo test --workspace --test e2e -- --ignored authors::`"]
+#[ignore = "needs componentize-py from PyPI: run `cargo xtask test`"]
 async fn mail_in_python() -> anyhow::Result<()> {
     mail_in("python").await
 }

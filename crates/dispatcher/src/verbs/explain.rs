@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dispatch_admin::ApiRequest;
 use dispatch_config::{Loaded, Source};
 use dispatch_engine::{
     ChainLink, Engine, EngineConfig, EngineDeps, Explanation, FirstStep, LaneState, TextPlan,
 };
 use dispatch_model::{Action, Clock as _, Message, MessageId, Step};
 use dispatch_routing::Verdict;
-use dispatch_store::MemoryStore;
+use dispatch_store::{MemoryStore, Page, Store as _, Suppression};
+use dispatch_text::address_form;
 
 use super::{Place, action, send};
 use crate::cli::ExplainArgs;
@@ -35,9 +37,15 @@ pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Fai
         configuration::print(&problems);
         Failure::Config(configuration::summary(&problems))
     })?;
-    // The engine as production runs it, over an empty store and with nothing to send by.
+    let suppressed = suppressed(place, &message).await;
+    let store = MemoryStore::new();
+    store
+        .suppress(suppressed.clone().unwrap_or_default())
+        .await
+        .map_err(|error| Failure::Refused(error.to_string()))?;
+    // The engine as production runs it, over a store with nothing else in it and with nothing to send by.
     let engine = Engine::start(EngineDeps {
-        store: Arc::new(MemoryStore::new()),
+        store: Arc::new(store),
         egress: Arc::new(dispatch_egress::CassetteEgress::new([])),
         clock: Arc::new(clock),
         setup: built.setup,
@@ -47,7 +55,31 @@ pub(super) async fn explain(place: &Place, args: &ExplainArgs) -> Result<(), Fai
     .await
     .map_err(|error| Failure::Refused(error.to_string()))?;
     let explanation = engine.explain(&message).await;
-    place.show(&explanation, |explanation| text(&message, explanation))
+    place.show(&explanation, |explanation| {
+        let mut text = text(&message, explanation);
+        if suppressed.is_none() {
+            text.push_str(
+                "\n\nWhether somebody wants no messages is not known: there is no store yet to ask.",
+            );
+        }
+        text
+    })
+}
+
+/// Who of its recipients wants no messages, by the daemon's word or the store's; none where there is neither.
+async fn suppressed(place: &Place, message: &Message) -> Option<Vec<Suppression>> {
+    let channel = message.channel();
+    let mut all = Vec::new();
+    for recipient in message.recipients() {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("channel", channel.as_str())
+            .append_pair("address", &address_form(channel, recipient))
+            .finish();
+        let request = ApiRequest::get(format!("/v1/suppressions?{query}"));
+        let page: Page<Suppression> = place.client().await.ok()?.call(request).await.ok()?;
+        all.extend(page.items);
+    }
+    Some(all)
 }
 
 fn source<'a>(loaded: &'a Loaded, args: &ExplainArgs) -> Result<&'a Source, Failure> {

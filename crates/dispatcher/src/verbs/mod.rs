@@ -81,7 +81,7 @@ impl Place {
         Client::connect(&socket, store).await
     }
 
-    /// A daemon if one answers.
+    /// This moment, by the system's clock.
     fn now(&self) -> Timestamp {
         SystemClock::start().now()
     }
