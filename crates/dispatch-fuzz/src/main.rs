@@ -30,6 +30,8 @@ fn main() -> anyhow::Result<()> {
     println!("fuzz: seed {seed}");
     let mut broken = Vec::new();
     let wanted = |name: &str| args.target.as_deref().is_none_or(|part| name.contains(part));
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    anyhow::ensure!(names.iter().any(|name| wanted(name)), "no such target; there are {}", names.join(", "));
     for target in TARGETS.iter().filter(|target| wanted(target.name)) {
         let report = fuzz(target, &bench, &corpus(target.name)?, seed, Duration::from_secs(args.seconds));
         match report.finding {
