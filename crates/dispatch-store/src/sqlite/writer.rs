@@ -132,9 +132,14 @@ impl Writer {
         }
         self.ledger.no_room = self.shared.space.lock().verdict();
         let trouble = match self.attempt(&mut group) {
-            Ok(()) => return self.answer(group, &Ending::Committed),
+            Ok(()) => {
+                self.idle &= self.ledger.no_room.is_none();
+                return self.answer(group, &Ending::Committed);
+            }
             Err(trouble) => trouble,
         };
+        // What could not be done now is not tried again before a while.
+        self.idle = false;
         match trouble {
             Trouble::Full(detail) => {
                 self.shared.space.lock().release_ballast();
@@ -209,6 +214,10 @@ impl Writer {
             && promote(&mut self.ledger, lane, now, PROMOTED)?
         {
             self.ledger.backlog.insert(lane, now);
+        }
+        // The room that is left is for what was promised.
+        if self.ledger.no_room.is_some() {
+            return Ok(());
         }
         let keys = &mut self.ledger.keys;
         if keys.is_far_behind() || (idle && keys.is_behind()) {
