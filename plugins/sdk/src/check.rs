@@ -5,6 +5,11 @@ use serde_json::Value;
 
 use crate::{Asks, Plugin, Problem, repair};
 
+/// What the host takes of one backend's settings.
+const HOSTS_MAX: usize = 100;
+const HOST_MAX: usize = 253;
+const SECRETS_MAX: usize = 64;
+
 /// Collects what settings ask for and what is wrong with them.
 #[derive(Debug, Default)]
 pub struct Check {
@@ -30,10 +35,12 @@ impl Check {
         }
     }
 
-    /// Requests go to this host: `api.example.com`.
+    /// Requests go to this host: `api.example.com`. A problem of the whole where it is none, or one too many.
     pub fn host(&mut self, host: impl Into<String>) {
         let host = host.into();
-        if !self.asks.hosts.contains(&host) {
+        if !is_host(&host) {
+            self.problem("", format!("not a host: {}", start_of(&host)));
+        } else if !self.asks.hosts.contains(&host) {
             self.asks.hosts.push(host);
         }
     }
@@ -56,15 +63,22 @@ impl Check {
         self.asks.session = true;
     }
 
-    /// These settings use this secret.
+    /// These settings use this secret. A problem of the whole where it has no name of a secret, or is one too many.
     pub fn secret(&mut self, name: impl Into<String>) {
         let name = name.into();
-        if !self.asks.secrets.contains(&name) {
+        if !is_secret(&name) {
+            let words = "is no name of a secret; write 1 to 64 of A-Z, a-z, 0-9, _ and -";
+            self.problem("", format!("{} {words}", start_of(&name)));
+        } else if !self.asks.secrets.contains(&name) {
             self.asks.secrets.push(name);
         }
     }
 
-    fn finish(self) -> Result<Asks, Vec<Problem>> {
+    /// What the host would take for a broken contract is the operator's to mend.
+    fn finish(mut self) -> Result<Asks, Vec<Problem>> {
+        let (hosts, secrets) = (self.asks.hosts.len(), self.asks.secrets.len());
+        self.that(hosts <= HOSTS_MAX, "", format!("{hosts} hosts; at most {HOSTS_MAX} are allowed"));
+        self.that(secrets <= SECRETS_MAX, "", format!("{secrets} secrets; at most {SECRETS_MAX} are allowed"));
         if self.problems.is_empty() { Ok(self.asks) } else { Err(self.problems) }
     }
 }
@@ -113,7 +127,22 @@ pub fn host_of(url: &str) -> Option<String> {
         None => authority.split(':').next()?,
     };
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-    (!host.is_empty() && host.bytes().all(good)).then(|| host.to_ascii_lowercase())
+    (is_host(host) && host.bytes().all(good)).then(|| host.to_ascii_lowercase())
+}
+
+/// As the host has it: a DNS name has at most 253 bytes.
+fn is_host(host: &str) -> bool {
+    (1..=HOST_MAX).contains(&host.len()) && host.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_secret(name: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(good)
+}
+
+/// Enough of a text to know it by.
+fn start_of(text: &str) -> String {
+    format!("{:?}", text.chars().take(64).collect::<String>())
 }
 
 #[cfg(test)]
@@ -135,5 +164,28 @@ mod tests {
         for (url, host) in table {
             assert_eq!(host_of(url).as_deref(), host, "{url}");
         }
+        let long = |bytes: usize| format!("https://{}", "a".repeat(bytes));
+        assert!(host_of(&long(HOST_MAX)).is_some() && host_of(&long(HOST_MAX + 1)).is_none());
+    }
+
+    #[test]
+    fn what_the_host_would_not_take_is_a_problem() {
+        let table: [(&str, fn(&mut Check)); 5] = [
+            ("not a host: \"a b\"", |check| check.host("a b")),
+            ("not a host: \"\"", |check| check.host("")),
+            ("\"a.b\" is no name of a secret", |check| check.secret("a.b")),
+            ("101 hosts", |check| (0..101).for_each(|number| check.host(format!("h{number}")))),
+            ("65 secrets", |check| (0..65).for_each(|number| check.secret(format!("s{number}")))),
+        ];
+        for (words, ask) in table {
+            let mut check = Check::default();
+            ask(&mut check);
+            let problems = check.finish().expect_err(words);
+            assert!(problems[0].message.starts_with(words), "{problems:?}");
+        }
+        let mut check = Check::default();
+        (0..100).for_each(|number| check.host(format!("h{number}")));
+        (0..64).for_each(|number| check.secret(format!("s{number}")));
+        assert!(check.finish().is_ok());
     }
 }
