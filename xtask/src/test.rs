@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let host = ["test", "--workspace", "--no-fail-fast"];
     report.try_("host and end to end", || command::run(cargo().args(host).args(&args.filter)));
     // Of one seed: what a change is held up for should be the change's. By itself `fuzz` goes elsewhere each time.
-    report.try_("fuzzing, shortly", || command::run(xtask()?.args(["fuzz", "--seconds", "2", "--seed", "1"])));
+    report
+        .try_("fuzzing, shortly", || command::run(xtask()?.args(["fuzz", "--seconds", "2", "--seed", "1"])));
     report.try_("torture, shortly", || command::run(xtask()?.args(["torture", "--short"])));
     if !args.fast {
         // Apart: builds that fill the processors for minutes would make the others' peers wait.

@@ -87,7 +87,10 @@ pub fn to_e164(original: &str, default_region: Option<Region>) -> Result<E164, P
             None => return Err(problem),
         },
     };
-    // Rows of zeros lose one at each reading. What does not read as itself is no number.
+    // Rows of zeros lose one at each reading. What does not read as itself is no number; most were just read as that.
+    if e164.0 == number {
+        return Ok(e164);
+    }
     match read(&e164.0, None) {
         Ok(again) if again == e164 => Ok(e164),
         _ => Err(PhoneProblem::NotANumber),

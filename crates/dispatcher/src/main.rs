@@ -24,6 +24,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Messages are allocated on one thread and freed on another, which the system's allocator answers with a lock. This one
+/// does not, and a message takes a tenth less; without huge pages, with which an idle daemon took twice the memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match verbs::execute(cli) {

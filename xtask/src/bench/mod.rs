@@ -8,6 +8,7 @@
 mod accept;
 mod backlog;
 mod examples;
+mod naive;
 mod rig;
 mod start;
 mod table;
