@@ -57,6 +57,8 @@ pub(super) struct Arena<'a> {
     pub(super) daemon: Option<Daemon>,
     /// Descriptors that the daemon may have, where they are few.
     pub(super) open_files_max: Option<u32>,
+    /// What else its environment has.
+    pub(super) variables: Vec<(&'static str, &'static str)>,
     pub(super) slowest_start: Duration,
 }
 
@@ -82,6 +84,7 @@ impl<'a> Arena<'a> {
             home,
             daemon: None,
             open_files_max: None,
+            variables: Vec::new(),
             slowest_start: Duration::ZERO,
         };
         arena.configure(&arena.config(&arena.texts.url(), "http"))?;
@@ -142,6 +145,9 @@ deliver = "mails"
         let mut launch = Launch::new(&self.home);
         for (name, value) in self.shim.env() {
             launch = launch.env(name, value);
+        }
+        for (name, value) in &self.variables {
+            launch = launch.env(name, *value);
         }
         match self.open_files_max {
             Some(count) => launch.open_files_max(count),

@@ -13,6 +13,8 @@ use super::chance::Chance;
 use super::table::Row;
 use crate::process::memory;
 
+/// The allocator otherwise takes a gibibyte of address space at once, and never asks again for what can be refused.
+const ASK_AS_NEEDED: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
 /// New messages a second.
 const RATE: u32 = 100;
 /// What it may have beyond what it holds, at most: the greedy want a multiple of it.
@@ -31,6 +33,7 @@ pub(super) async fn scarce(
     chance: &mut Chance,
 ) -> anyhow::Result<Row> {
     let mut arena = Arena::new(world).await?;
+    arena.variables = vec![ASK_AS_NEEDED];
     arena.start().await?;
     let pressure = arena.press(RATE);
     let mut ends = 0;
