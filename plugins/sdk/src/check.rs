@@ -78,7 +78,11 @@ impl Check {
     fn finish(mut self) -> Result<Asks, Vec<Problem>> {
         let (hosts, secrets) = (self.asks.hosts.len(), self.asks.secrets.len());
         self.that(hosts <= HOSTS_MAX, "", format!("{hosts} hosts; at most {HOSTS_MAX} are allowed"));
-        self.that(secrets <= SECRETS_MAX, "", format!("{secrets} secrets; at most {SECRETS_MAX} are allowed"));
+        self.that(
+            secrets <= SECRETS_MAX,
+            "",
+            format!("{secrets} secrets; at most {SECRETS_MAX} are allowed"),
+        );
         if self.problems.is_empty() { Ok(self.asks) } else { Err(self.problems) }
     }
 }
@@ -170,19 +174,17 @@ mod tests {
 
     #[test]
     fn what_the_host_would_not_take_is_a_problem() {
-        let table: [(&str, fn(&mut Check)); 5] = [
-            ("not a host: \"a b\"", |check| check.host("a b")),
-            ("not a host: \"\"", |check| check.host("")),
-            ("\"a.b\" is no name of a secret", |check| check.secret("a.b")),
-            ("101 hosts", |check| (0..101).for_each(|number| check.host(format!("h{number}")))),
-            ("65 secrets", |check| (0..65).for_each(|number| check.secret(format!("s{number}")))),
-        ];
-        for (words, ask) in table {
+        let refused = |words: &str, ask: fn(&mut Check)| {
             let mut check = Check::default();
             ask(&mut check);
             let problems = check.finish().expect_err(words);
             assert!(problems[0].message.starts_with(words), "{problems:?}");
-        }
+        };
+        refused("not a host: \"a b\"", |check| check.host("a b"));
+        refused("not a host: \"\"", |check| check.host(""));
+        refused("\"a.b\" is no name of a secret", |check| check.secret("a.b"));
+        refused("101 hosts", |check| (0..101).for_each(|number| check.host(format!("h{number}"))));
+        refused("65 secrets", |check| (0..65).for_each(|number| check.secret(format!("s{number}"))));
         let mut check = Check::default();
         (0..100).for_each(|number| check.host(format!("h{number}")));
         (0..64).for_each(|number| check.secret(format!("s{number}")));
