@@ -181,10 +181,12 @@ async fn resolve(
         Ok(LookupOutcome::Found { outcome }) => return Some(End::Found(outcome)),
         Ok(LookupOutcome::Absent) => return Some(End::Absent),
         // A repetition that is recognised need not wait for a list that lags.
-        Ok(LookupOutcome::NotYet { .. }) if means.backend.plugin.description().idempotent => {
-            Reason::new("not-yet", "the provider's list may not show it yet")
+        Ok(LookupOutcome::NotYet { reason, .. }) if means.backend.plugin.description().idempotent => {
+            reason.unwrap_or_else(|| Reason::new("not-yet", "the provider's list may not show it yet"))
         }
-        Ok(LookupOutcome::NotYet { wait_ms }) => return Some(End::NotYet(Duration::from_millis(wait_ms))),
+        Ok(LookupOutcome::NotYet { wait_ms, .. }) => {
+            return Some(End::NotYet(Duration::from_millis(wait_ms)));
+        }
         Ok(LookupOutcome::CannotTell { reason }) => reason,
         Ok(LookupOutcome::Fault { fault }) => Reason::new("plugin-fault", fault.to_string()),
         Ok(LookupOutcome::NotSupported | LookupOutcome::NoMessage) => {

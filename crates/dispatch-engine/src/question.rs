@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use dispatch_model::{
-    Ask, AttemptRecord, BackendName, Callback, Context, Delivery, Effect, Exchange, Fault, LocationId,
-    LookupQuery, LookupStep, Message, Outcome, Policy, Reason, ReceiveStep, Received, Reply, Timestamp,
+    Ask, AttemptRecord, BackendName, Callback, Context, Delivery, Effect, Exchange, FailureKind, Fault,
+    LocationId, LookupQuery, LookupStep, Message, Outcome, Policy, Reason, ReceiveStep, Received, Reply,
+    Timestamp,
 };
 use dispatch_store::EventKind;
 use serde::{Deserialize, Serialize};
@@ -42,10 +43,13 @@ pub enum LookupOutcome {
     },
     /// It does not have it.
     Absent,
-    /// It may not show it yet.
+    /// It may not show it yet, or did not answer.
     NotYet {
         /// After how many milliseconds it is to be asked again.
         wait_ms: u64,
+        /// Why it did not answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
     },
     /// It cannot say.
     CannotTell {
@@ -62,6 +66,9 @@ pub enum LookupOutcome {
         fault: Fault,
     },
 }
+
+/// A provider that does not answer the question is asked again for so many times the lag of its list; then it cannot tell.
+const PATIENCE: u32 = 10;
 
 /// Asks the provider what became of a delivery's last attempt. Changes nothing.
 pub(crate) async fn ask_provider(
@@ -80,7 +87,7 @@ pub(crate) async fn ask_provider(
     let unsettled = unsettled(core, message, delivery).await;
     let query = LookupQuery { message: message.clone(), attempted_at: unsettled.began };
     let first = plugin.lookup(&context, &query, &means.grants).await.map(lookup_step);
-    let mut script = Lookup { means, context: &context };
+    let mut script = Lookup { means, context: &context, unanswered: false };
     let line = line(core, means);
     let settled_at = unsettled.over.plus(means.policy.lookup_after);
     match converse(&line, &mut script, first, exchanges).await {
@@ -88,7 +95,13 @@ pub(crate) async fn ask_provider(
         // Lists lag: that it is not there says nothing before its time, whatever the plugin thinks of it.
         Ok(LookupOutcome::Absent) if context.now < settled_at => {
             let wait_ms = u64::try_from(settled_at.since(context.now).as_millis()).unwrap_or(u64::MAX);
-            Ok(LookupOutcome::NotYet { wait_ms })
+            Ok(LookupOutcome::NotYet { wait_ms, reason: None })
+        }
+        // An outage is not the end of a question: to send again meanwhile would be a double for want of an answer.
+        Ok(LookupOutcome::CannotTell { reason })
+            if script.unanswered && context.now < settled_at.plus(means.policy.lookup_after * PATIENCE) =>
+        {
+            Ok(LookupOutcome::NotYet { wait_ms: 0, reason: Some(reason) })
         }
         other => other,
     }
@@ -178,6 +191,8 @@ fn question_only(ask: &Ask) -> Result<(), Halt> {
 struct Lookup<'a> {
     means: &'a Means,
     context: &'a Context,
+    /// Whether the last answer was none, for a reason that passes.
+    unanswered: bool,
 }
 
 impl Script for Lookup<'_> {
@@ -187,7 +202,13 @@ impl Script for Lookup<'_> {
         question_only(ask)
     }
 
-    fn after(&mut self, _: Effect, _: &Reply) {}
+    fn after(&mut self, _: Effect, reply: &Reply) {
+        self.unanswered = match reply {
+            Reply::Failed { kind, .. } => *kind != FailureKind::Refused,
+            Reply::Http(response) => matches!(response.status, 408 | 425 | 429 | 500..=599),
+            Reply::Mail(_) | Reply::Smpp(_) => false,
+        };
+    }
 
     async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<LookupOutcome>, Fault> {
         let plugin = &self.means.backend.plugin;
@@ -220,7 +241,7 @@ fn lookup_step(step: LookupStep) -> Next<LookupOutcome> {
         LookupStep::Ask(ask) => Next::Ask(ask),
         LookupStep::Found(outcome) => Next::Done(LookupOutcome::Found { outcome }),
         LookupStep::Absent => Next::Done(LookupOutcome::Absent),
-        LookupStep::NotYet(wait_ms) => Next::Done(LookupOutcome::NotYet { wait_ms }),
+        LookupStep::NotYet(wait_ms) => Next::Done(LookupOutcome::NotYet { wait_ms, reason: None }),
         LookupStep::CannotTell(reason) => Next::Done(LookupOutcome::CannotTell { reason }),
     }
 }

@@ -122,7 +122,7 @@ fn told(end: End, left: bool) -> (Option<Outcome>, Option<Fault>) {
             (Some(deferred(Reason::new("absent", words))), None)
         }
         End::NotYet(_) => {
-            let words = "the provider was asked and may not show it yet: it is asked again";
+            let words = "the provider was asked and could not say yet: it is asked again";
             (Some(Outcome::Unknown { reason: Reason::new("not-yet", words) }), None)
         }
         End::CannotTell(reason) => (Some(Outcome::Unknown { reason }), None),

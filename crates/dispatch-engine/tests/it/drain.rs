@@ -48,7 +48,7 @@ async fn beyond_the_bound_what_had_not_left_is_given_back() {
     let plugin = Plugin::new();
     plugin.set(Deliver::TokenFirst);
     let world = Draft::to(&["a"]).plugin(plugin).start().await;
-    world.provider.hang_on("token");
+    world.provider.answers_all("token", Answer::Hang);
     let id = world.send().await;
     assert!(wait_until(|| async { world.provider.asked("token") == 1 }).await);
     let drained = world.engine.drain(Duration::from_secs(5)).await;

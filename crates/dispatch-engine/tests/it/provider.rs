@@ -50,8 +50,8 @@ pub struct Provider {
     pub delay: Mutex<Duration>,
     /// Where set, each answer to a request that sends waits for a permit.
     pub hold: Mutex<Option<Arc<Semaphore>>>,
-    /// Requests of this kind are never answered.
-    hang_on: Mutex<Option<String>>,
+    /// What requests of this kind are answered, and not with what was asked for.
+    instead: Mutex<Option<(String, Answer)>>,
     under_way: Mutex<(usize, usize)>,
 }
 
@@ -69,8 +69,8 @@ impl Provider {
         self.files.lock().insert(url.into(), size);
     }
 
-    pub fn hang_on(&self, what: &str) {
-        *self.hang_on.lock() = Some(what.into());
+    pub fn answers_all(&self, what: &str, answer: Answer) {
+        *self.instead.lock() = Some((what.into(), answer));
     }
 
     /// Answers one by one, by permit.
@@ -133,6 +133,22 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+async fn reply(answer: Answer, message: &str) -> Reply {
+    match answer {
+        Answer::Status(status) => response(status, None, Body::from(format!("ref-{message}"))),
+        Answer::Later(status, seconds) => response(status, Some(seconds), Body::default()),
+        Answer::Accept(acceptance) => {
+            response(200, None, Body::from(serde_json::to_vec(&acceptance).expect("plain data")))
+        }
+        Answer::Failed(may_have_left) => Reply::Failed {
+            kind: if may_have_left { FailureKind::Timeout } else { FailureKind::Connect },
+            detail: "scripted".into(),
+            may_have_left,
+        },
+        Answer::Hang => std::future::pending().await,
+    }
+}
+
 #[async_trait]
 impl Egress for Provider {
     async fn perform(&self, action: &Action, call: &Call<'_>) -> Reply {
@@ -150,8 +166,9 @@ impl Egress for Provider {
             at: Instant::now(),
         };
         self.asked.lock().push(asked.clone());
-        if self.hang_on.lock().as_ref() == Some(&asked.what) {
-            return std::future::pending().await;
+        let instead = self.instead.lock().clone().filter(|(what, _)| *what == asked.what);
+        if let Some((_, answer)) = instead {
+            return reply(answer, &asked.message).await;
         }
         if asked.what != "send" {
             return response(200, None, Body::from(asked.body));
@@ -171,19 +188,7 @@ impl Egress for Provider {
         if let Some(hold) = hold {
             hold.acquire().await.expect("it is never closed").forget();
         }
-        match answer {
-            Answer::Status(status) => response(status, None, Body::from(format!("ref-{}", asked.message))),
-            Answer::Later(status, seconds) => response(status, Some(seconds), Body::default()),
-            Answer::Accept(acceptance) => {
-                response(200, None, Body::from(serde_json::to_vec(&acceptance).expect("plain data")))
-            }
-            Answer::Failed(may_have_left) => Reply::Failed {
-                kind: if may_have_left { FailureKind::Timeout } else { FailureKind::Connect },
-                detail: "scripted".into(),
-                may_have_left,
-            },
-            Answer::Hang => std::future::pending().await,
-        }
+        reply(answer, &asked.message).await
     }
 
     async fn fetch(&self, url: &str, bounds: FetchBounds) -> Result<Spooled, FetchError> {

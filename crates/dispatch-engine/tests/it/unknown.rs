@@ -139,6 +139,33 @@ async fn a_lookup_that_cannot_tell_leaves_it_to_the_route() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lookup_that_nobody_answers_is_asked_again_and_nothing_is_sent_meanwhile() {
+    let cannot = LookupStep::CannotTell(reason("no-answer"));
+    for answer in [Answer::Status(503), Answer::Status(429), Answer::Failed(false)] {
+        let world = looking_up(cannot.clone(), OnUnknown::Retry).await;
+        world.provider.answers_all("lookup", answer);
+        let id = world.send().await;
+        assert!(wait_until(|| async { world.view(id).await.attempts.len() == 4 }).await);
+        assert_eq!(world.provider.sent_by(), ["a"]);
+        *world.draft.plugin.lookup.lock() = LookupStep::Absent;
+        let view = world.until(id, DeliveryState::Accepted).await;
+        assert_eq!(world.provider.sent_by(), ["a", "a"]);
+        assert!(!view.delivery.possible_double);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_that_is_never_answered_leaves_it_to_the_route() {
+    let world = looking_up(LookupStep::CannotTell(reason("no-answer")), OnUnknown::Hold).await;
+    world.provider.answers_all("lookup", Answer::Status(503));
+    let view = world.ends(DeliveryState::Held).await;
+    assert_eq!(world.provider.sent_by(), ["a"]);
+    let waited = view.attempts.last().unwrap().started_at.since(view.attempts[0].ended_at);
+    assert_eq!(waited, Policy::default().lookup_after * 11);
+    assert_eq!(view.delivery.reason.map(|why| why.code), Some("no-answer".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_hangs_costs_its_time_limit() {
     let world = Draft::to(&["a"])
         .limits(|limits| limits.timeout = Duration::from_secs(15))
