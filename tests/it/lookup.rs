@@ -105,7 +105,7 @@ async fn where_a_double_cannot_be_excluded_it_is_said() -> anyhow::Result<()> {
     let daemon = stage.start(&config).await?;
     // A provider that cannot tell, and one that cannot be asked.
     stage.sms.next(Act::ResetAfterReading);
-    stage.sms.next(Answer::text(500, "no list today"));
+    stage.sms.next(Answer::text(403, "no lists with this key"));
     stage.sms.always(Answer::json(200, &json!({ "id": "again", "data": { "id": "again" } })));
     daemon.send(&text(LOCATION, "untold", "+15864603685")).await?;
     let untold = daemon.wait_state("untold", "accepted", SOON).await?;
