@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Print JSON, one object
     #[arg(long)]
     json: bool,
-    /// Only this measurement: yardsticks, accept, whole-way, waiting, backlog, start, plugins, costs, attachments, routing
+    /// Only this measurement: yardsticks, accept, script, whole-way, waiting, backlog, start, plugins, costs, attachments, routing
     #[arg(long)]
     only: Option<String>,
     /// A tenth of the messages: to see that it works
@@ -63,6 +63,7 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     let mut report = Report { args, rows: Vec::new(), failed: Vec::new(), named: false };
     report.part("yardsticks", async || yardstick::all(scale).await).await;
     report.part("accept", async || accept::run(scale).await).await;
+    report.part("script", async || naive::run(scale).await).await;
     report.part("whole-way", async || way::run(scale).await).await;
     report.part("waiting", async || waiting::run().await).await;
     report.part("backlog", async || backlog::run(scale).await).await;
