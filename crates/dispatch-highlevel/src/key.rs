@@ -88,6 +88,14 @@ impl VerifyingKey {
         }
     }
 
+    /// The key, if it is an Ed25519 one.
+    pub(crate) fn as_ed25519(&self) -> Option<&ed25519_dalek::VerifyingKey> {
+        match &self.0 {
+            Form::Ed25519(key) => Some(key),
+            Form::Rsa { .. } => None,
+        }
+    }
+
     /// Whether this is the signature of these bytes. A signature of another algorithm's length is
     /// simply not this key's.
     pub(crate) fn verifies(&self, body: &[u8], signature: &[u8]) -> bool {

@@ -5,6 +5,7 @@
 //! appear without notice and a promised message that was refused for a new field is a lost one.
 
 mod address;
+mod batch;
 mod bounded;
 mod key;
 mod payload;
@@ -15,5 +16,5 @@ mod surrogate;
 
 pub use key::{KeyError, VerifyingKey};
 pub use payload::{Ignored, Parsed, Payload, is_ping, parse};
-pub use signature::{SIGNATURE_HEADERS, SignatureError, is_signed, verify};
+pub use signature::{Claim, SIGNATURE_HEADERS, SignatureError, is_signed, verify, verify_all};
 pub use signing::SigningKey;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dispatch_highlevel::{KeyError, SignatureError, SigningKey, VerifyingKey, verify};
+use dispatch_highlevel::{Claim, KeyError, SignatureError, SigningKey, VerifyingKey, verify, verify_all};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -123,6 +123,45 @@ fn what_counts_as_not_signed_malformed_and_wrong() {
     }
     assert_eq!(check(&[], BODY, &[&good]), Err(SignatureError::Wrong));
     assert_eq!(check(&VerifyingKey::published(), BODY, &[&good]), Err(SignatureError::Wrong));
+}
+
+#[test]
+fn together_each_is_judged_as_it_is_alone() {
+    let (first, second) = (SigningKey::from_seed([1; 32]), SigningKey::from_seed([2; 32]));
+    let published = VerifyingKey::published();
+    let own = [first.verifying_key(), key("/rsa_2048/public"), second.verifying_key()];
+    let of_second = [second.verifying_key()];
+    let rsa = vector("/rsa_2048/signature");
+    let other = first.sign(b"other bytes");
+    let (by_first, by_second) = (first.sign(BODY), second.sign(BODY));
+    let cases: &[(&[VerifyingKey], &[&str])] = &[
+        (&own, &[&by_first]),
+        (&of_second, &[&by_second]),
+        (&own, &[&by_second]),
+        (&own, &[&rsa]),
+        (&own, &["N/A", &by_first]),
+        (&own, &[&other, &by_first]),
+        (&own, &[]),
+        (&own, &["%%%"]),
+        (&published, &[&by_first]),
+        (&[], &[&by_first]),
+        (&of_second, &[&by_second, "N/A"]),
+    ];
+    // Also in groups in which all are good, of one key and of two.
+    for group in [&cases[..], &cases[..1], &cases[..2], &[cases[0], cases[4], cases[1], cases[10], cases[0]]]
+    {
+        let claims: Vec<Claim<'_>> = group
+            .iter()
+            .map(|(keys, headers)| Claim {
+                keys,
+                body: BODY,
+                values: headers.iter().map(|value| value.as_bytes()).collect(),
+            })
+            .collect();
+        let alone: Vec<_> = group.iter().map(|(keys, headers)| check(keys, BODY, headers)).collect();
+        assert_eq!(verify_all(&claims), alone);
+    }
+    assert_eq!(verify_all(&[]), []);
 }
 
 #[test]

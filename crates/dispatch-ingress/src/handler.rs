@@ -19,10 +19,9 @@ use crate::admit::{admit, note};
 use crate::answer::{Busy, Situation, answer};
 use crate::callback;
 use crate::line::Line;
-use crate::parse::{Parsed, parse};
-use crate::receive::{receive, route};
+use crate::parse::parse;
+use crate::receive::{Received, receive, route};
 use crate::server::Shared;
-use crate::verify::verify;
 
 /// How much longer than `admit_wait` an answer may take: for the store call that is under way when
 /// the wait is over.
@@ -58,28 +57,14 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Situation {
         Err(situation) => return ended(line, situation),
     };
     line.bytes = received.body.len();
-    let verified = match verify(received) {
-        Ok(verified) => verified,
-        Err((received, SignatureError::Missing)) if is_ping(&received.body) => {
-            return ended(line, Situation::UnsignedPing);
-        }
-        Err((_, error)) => return ended(line, Situation::Unproven(error)),
-    };
-    line.proof = Some(verified.proof());
-    let parsed = parse(&verified);
-    note(&parsed, &mut line);
-    if let Parsed::Ignored(ignored) = parsed {
-        return ended(line, Situation::from(ignored));
-    }
 
     // From here on the client may hang up: hyper drops this future then, and not the task.
     let until = Instant::now() + live.config.limits.admit_wait;
     let (tell, told) = oneshot::channel();
     let task = shared.clone();
     shared.admissions.spawn(async move {
-        let (store, handoff) = (task.store.as_ref(), task.handoff.as_ref());
-        let admitted = caught(admit(&verified, parsed, store, handoff, until, &mut line)).await;
-        let situation = admitted.unwrap_or(Situation::Busy(Busy::Panic));
+        let settled = caught(take_in(&task, received, until, &mut line)).await;
+        let situation = settled.unwrap_or(Situation::Busy(Busy::Panic));
         line.end(situation, !tell.is_closed());
         // Nobody may be there any more to hear it.
         let _ = tell.send(situation);
@@ -89,6 +74,22 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Situation {
         Ok(Err(_)) => Situation::Busy(Busy::Panic),
         Err(_) => Situation::Busy(Busy::StoreSlow),
     }
+}
+
+/// What becomes of a request that is here as a whole.
+async fn take_in(shared: &Shared, received: Received, until: Instant, line: &mut Line) -> Situation {
+    let verified = match shared.notary.judge(received).await {
+        Ok(Ok(verified)) => verified,
+        Ok(Err((received, SignatureError::Missing))) if is_ping(&received.body) => {
+            return Situation::UnsignedPing;
+        }
+        Ok(Err((_, error))) => return Situation::Unproven(error),
+        Err(Panicked) => return Situation::Busy(Busy::Panic),
+    };
+    line.proof = Some(verified.proof());
+    let parsed = parse(&verified);
+    note(&parsed, line);
+    admit(&verified, parsed, shared.store.as_ref(), shared.handoff.as_ref(), until, line).await
 }
 
 fn ended(line: Line, situation: Situation) -> Situation {

@@ -1,8 +1,8 @@
 //! The door: everything between a TCP byte and [`Store::admit`](dispatch_store::Store::admit).
 //!
 //! ```text
-//! connection -> receive -> Received -> verify -> Verified -> parse -> admit -> Situation -> answer
-//! (limits)      (limits)               (raw bytes)                    (own task, durable)  (the table)
+//! connection -> receive -> Received -> notary, verify -> Verified -> parse -> admit -> Situation -> answer
+//! (limits)      (limits)               (own task, raw bytes)                  (durable)             (the table)
 //! ```
 //!
 //! Beside it a second door, `/callbacks/`, takes what providers say on their own.
@@ -24,6 +24,7 @@ mod handler;
 mod line;
 mod listener;
 mod memory;
+mod notary;
 mod parse;
 mod progress;
 mod receive;

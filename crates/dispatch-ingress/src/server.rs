@@ -20,6 +20,7 @@ use crate::connection::{serve, turn_away};
 use crate::gate::Gate;
 use crate::listener::{Listener, Origin, Socket};
 use crate::memory::Memory;
+use crate::notary::Notary;
 
 /// Connections beyond the bound that wait for a place instead of being left in the backlog, where
 /// nobody would tell them to come again.
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     /// Callbacks that may be read at once.
     pub(crate) reading: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) notary: Notary,
     /// Admissions under way; they outlive their connections. Closed at the first end of `serve`, which
     /// only means that one can wait for it to be empty.
     pub(crate) admissions: TaskTracker,
@@ -95,6 +97,7 @@ impl Ingress {
             callbacks,
             reading: Arc::new(Semaphore::new(AT_ONCE)),
             clock,
+            notary: Notary::default(),
             admissions: TaskTracker::new(),
             gate: watch::Sender::new(Gate::Starting),
         }))

@@ -1,6 +1,6 @@
 //! Whether a request comes from where it says: `Received` -> [`Verified`].
 
-use dispatch_highlevel::{SIGNATURE_HEADERS, SignatureError, is_signed};
+use dispatch_highlevel::{SIGNATURE_HEADERS, SignatureError, is_signed, verify_all};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
@@ -54,15 +54,37 @@ impl Claim {
     }
 }
 
-/// Judges the raw bytes.
-pub(crate) fn verify(received: Received) -> Result<Verified, (Received, SignatureError)> {
-    if let Some(proof) = received.claim.proof {
-        return Ok(Verified { received, proof });
+/// A request that proves nothing, and why.
+pub(crate) type Refused = (Received, SignatureError);
+
+/// Judges the raw bytes of several requests, each as if it were alone.
+pub(crate) fn verify(requests: Vec<Received>) -> Vec<Result<Verified, Refused>> {
+    let claims: Vec<_> = requests.iter().map(Received::signatures).collect();
+    let verdicts = verify_all(&claims);
+    let judged = requests.into_iter().zip(verdicts);
+    judged
+        .map(|(received, verdict)| match verdict {
+            Ok(()) => Ok(Verified { received, proof: "signature" }),
+            Err(error) => Err((received, error)),
+        })
+        .collect()
+}
+
+impl Received {
+    /// Proven already by what its head had, if it is: no body needs to be judged then.
+    pub(crate) fn proven(self) -> Result<Verified, Self> {
+        match self.claim.proof {
+            Some(proof) => Ok(Verified { received: self, proof }),
+            None => Err(self),
+        }
     }
-    let signatures = received.claim.signatures.iter().map(HeaderValue::as_bytes);
-    match dispatch_highlevel::verify(&received.endpoint.keys, &received.body, signatures) {
-        Ok(()) => Ok(Verified { received, proof: "signature" }),
-        Err(error) => Err((received, error)),
+
+    fn signatures(&self) -> dispatch_highlevel::Claim<'_> {
+        dispatch_highlevel::Claim {
+            keys: &self.endpoint.keys,
+            body: &self.body,
+            values: self.claim.signatures.iter().map(HeaderValue::as_bytes).collect(),
+        }
     }
 }
 

@@ -59,6 +59,8 @@ struct State {
     rota: Rota<Entry>,
     /// Threads asleep, by pace. The last that fell asleep is woken first: what it needs is still in its core's cache.
     idle: [Vec<usize>; 2],
+    /// Threads that were woken and are not there yet, by pace.
+    coming: [usize; 2],
     closed: bool,
 }
 
@@ -66,9 +68,14 @@ impl State {
     /// Who is to be woken for what can be taken now, at most one of each pace. Nobody is woken in vain: a wakeup is a
     /// system call, and a thread that finds nothing costs two changes of thread.
     fn wanted(&mut self) -> [Option<usize>; 2] {
-        [Pace::Brisk, Pace::Slow].map(|pace| match self.rota.waits(pace) {
-            true => self.idle[pace as usize].pop(),
-            false => None,
+        [Pace::Brisk, Pace::Slow].map(|pace| {
+            let coming = &mut self.coming[pace as usize];
+            if !self.rota.waits_beside(pace, *coming) {
+                return None;
+            }
+            let bed = self.idle[pace as usize].pop()?;
+            *coming += 1;
+            Some(bed)
         })
     }
 }
@@ -77,7 +84,8 @@ impl Crew {
     /// Starts the threads: `threads` is how many calls may compute at once.
     pub(crate) fn start(threads: usize, stack: usize) -> Result<Self, HostError> {
         let threads = threads.max(1);
-        let state = State { rota: Rota::new(threads), idle: Default::default(), closed: false };
+        let state =
+            State { rota: Rota::new(threads), idle: Default::default(), coming: [0; 2], closed: false };
         let brisk = (0..threads * BRISK_PER_THREAD).map(|number| (Pace::Brisk, format!("guest-{number}")));
         let slow = (0..threads.div_ceil(2)).map(|number| (Pace::Slow, format!("guest-slow-{number}")));
         let names: Vec<_> = brisk.chain(slow).collect();
@@ -233,6 +241,9 @@ impl Board {
             state.idle[pace as usize].push(bed);
             while !state.closed && state.idle[pace as usize].contains(&bed) {
                 self.beds[bed].wait(&mut state);
+            }
+            if !state.closed {
+                state.coming[pace as usize] -= 1;
             }
         }
     }

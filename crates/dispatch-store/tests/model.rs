@@ -365,6 +365,7 @@ proptest! {
             ballast: 0,
             location_waiting_max: QUOTA,
             readers: 1,
+            commit_gap: std::time::Duration::ZERO,
             ..StoreConfig::new(folder.path().join("s.db"))
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

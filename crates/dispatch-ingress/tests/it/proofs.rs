@@ -1,7 +1,10 @@
 //! Who is let in.
 
+use std::sync::Arc;
+
 use dispatch_ingress::{IngressConfig, Limits, Origin, Proof, Source};
 use dispatch_model::Secret;
+use tokio::task::JoinSet;
 
 use crate::door::{Door, PATH, key, quick, signed, signed_source, sms};
 use crate::store::FakeStore;
@@ -60,6 +63,28 @@ async fn a_changed_byte_breaks_the_signature() {
     request[last] ^= 1;
     assert_eq!(door.send(&request).await.unwrap().status, 401);
     assert!(door.store.is_empty());
+}
+
+/// Those that come together are judged together, and each gets the verdict that it would get alone.
+#[tokio::test]
+async fn among_many_at_once_the_forged_ones_are_refused_and_no_other() {
+    let door = Arc::new(Door::open().await);
+    let mut calls = JoinSet::new();
+    for n in 0..60 {
+        let door = Arc::clone(&door);
+        calls.spawn(async move {
+            let body = sms(&format!("M{n}"));
+            let (signature, status) = match n % 5 {
+                0 => (key().sign(&sms("another")), 401),
+                1 => (dispatch_highlevel::SigningKey::from_seed([1; 32]).sign(&body), 401),
+                _ => (key().sign(&body), 200),
+            };
+            let reply = door.send(&post(PATH, &[("x-ghl-signature", &signature)], &body)).await.unwrap();
+            assert_eq!(reply.status, status, "{n}");
+        });
+    }
+    calls.join_all().await;
+    assert_eq!(door.store.calls(), 36);
 }
 
 #[tokio::test]

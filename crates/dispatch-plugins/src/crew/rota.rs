@@ -83,8 +83,17 @@ impl<J> Rota<J> {
 
     /// Whether a thread of this pace could take something.
     pub(super) fn waits(&self, pace: Pace) -> bool {
-        let free = pace == Pace::Slow || self.running < self.running_max;
-        free && !self.rings[pace as usize].is_empty()
+        self.waits_beside(pace, 0)
+    }
+
+    /// Whether a thread of this pace could take something when so many others are on their way to take something.
+    pub(super) fn waits_beside(&self, pace: Pace, coming: usize) -> bool {
+        let free = pace == Pace::Slow || self.running + coming < self.running_max;
+        let ring = &self.rings[pace as usize];
+        // Each lane in a ring has something.
+        let waiting =
+            || ring.iter().filter_map(|id| self.lanes.get(id)).map(|lane| lane.jobs.len()).sum::<usize>();
+        free && (ring.len() > coming || waiting() > coming)
     }
 
     /// What is to be done next by a thread of this pace.
@@ -188,6 +197,20 @@ mod tests {
             rota.ended(id, pace, long);
         }
         assert_eq!(rota.running, 0);
+    }
+
+    #[test]
+    fn nobody_is_wanted_for_what_others_are_coming_for() {
+        let mut rota = Rota::new(2);
+        filled(&mut rota, &["a1", "a2", "a3"]);
+        assert!(rota.waits_beside(Pace::Brisk, 1), "a second one may run");
+        assert!(!rota.waits_beside(Pace::Brisk, 2), "a third one may not");
+        assert!(rota.take(Pace::Brisk).is_some());
+        assert!(rota.waits_beside(Pace::Brisk, 0) && !rota.waits_beside(Pace::Brisk, 1));
+        let mut rota = Rota::new(8);
+        filled(&mut rota, &["a1", "a2"]);
+        filled(&mut rota, &["b1"]);
+        assert!(rota.waits_beside(Pace::Brisk, 2) && !rota.waits_beside(Pace::Brisk, 3));
     }
 
     #[test]

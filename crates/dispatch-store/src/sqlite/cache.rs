@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use dispatch_model::{Message, MessageId};
 
-/// Bytes of content kept at most: some seconds of ordinary traffic.
-const BYTES: usize = 8 << 20;
+/// Bytes of content kept at most: a bulk action of ten thousand, some seconds of traffic as fast as it goes.
+const BYTES: usize = 32 << 20;
 
 /// A bounded cache, first in first out: work is mostly claimed in the order it came.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct MessageCache {
 
 impl MessageCache {
     pub(super) fn keep(&mut self, message: &Arc<Message>, bytes: usize) {
-        if bytes > BYTES / 8 {
+        if bytes > BYTES / 32 {
             return;
         }
         self.kept.insert(message.id, (Arc::clone(message), bytes));

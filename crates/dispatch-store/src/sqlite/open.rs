@@ -74,7 +74,7 @@ impl SqliteStore {
             readers.push(spawned(builder.spawn(move || reader.serve(&asked)))?);
         }
         let journal = Journal::of(lock.file().map_err(|error| OpenError::of_io(&config.path, error))?);
-        let writer = Writer::new(ledger, Arc::clone(&shared), journal, queue);
+        let writer = Writer::new(ledger, Arc::clone(&shared), journal, queue, config.commit_gap);
         let writer = spawned(Builder::new().name("store-write".into()).spawn(move || writer.serve()))?;
         Ok(Self {
             shared,

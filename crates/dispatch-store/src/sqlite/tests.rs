@@ -29,7 +29,7 @@ mod opening;
 mod upkeep;
 
 fn config(folder: &TempDir) -> StoreConfig {
-    StoreConfig { ballast: 0, ..StoreConfig::new(folder.path().join("s.db")) }
+    StoreConfig { ballast: 0, commit_gap: Duration::ZERO, ..StoreConfig::new(folder.path().join("s.db")) }
 }
 
 fn store(folder: &TempDir) -> Arc<SqliteStore> {

@@ -3,16 +3,16 @@
 //! ```text
 //! callers -> bounded queue -> [ first, and whatever else waits ] -> BEGIN … COMMIT -> answers
 //! ```
-//! There is no artificial delay: while one group is being synced the next one gathers. Long work takes
-//! a bite a group. When a verb brings the transaction down, it is rolled back and done again without
-//! the culprit; when the disk fails, the store ends, since a failed sync must not be tried again on
-//! the same descriptor. After the commit and before the answers the file system is asked whether its own journal still
-//! lives (journal.rs).
+//! While one group is being synced the next one gathers, and groups begin no less than a gap apart
+//! ([`StoreConfig::commit_gap`](super::StoreConfig)). Long work takes a bite a group. When a verb brings the
+//! transaction down, it is rolled back and done again without the culprit; when the disk fails, the store ends, since
+//! a failed sync must not be tried again on the same descriptor. After the commit and before the answers the file
+//! system is asked whether its own journal still lives (journal.rs).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 
@@ -43,6 +43,9 @@ pub(super) struct Writer {
     unfinished: Vec<Box<dyn Task>>,
     /// The last thing done was upkeep, and there is more of it.
     idle: bool,
+    gap: Duration,
+    /// When the last group began.
+    began: Instant,
 }
 
 /// What the writer does next.
@@ -57,9 +60,19 @@ impl Writer {
         shared: Arc<Shared>,
         journal: Journal,
         queue: Receiver<Box<dyn Task>>,
+        gap: Duration,
     ) -> Self {
         shared.set_search_lag(ledger.indexed.lag());
-        Self { ledger, shared, journal, queue, unfinished: Vec::new(), idle: false }
+        Self {
+            ledger,
+            shared,
+            journal,
+            queue,
+            unfinished: Vec::new(),
+            idle: false,
+            gap,
+            began: Instant::now(),
+        }
     }
 
     /// Works until every caller is gone.
@@ -84,6 +97,7 @@ impl Writer {
             let Some(first) = self.first()? else { return Some(Next::Upkeep) };
             weight += first.weight();
             group.push(first);
+            self.keep_gap();
         }
         while group.len() < GROUP && weight < GROUP_BYTES {
             match self.queue.try_recv() {
@@ -96,6 +110,12 @@ impl Writer {
         }
         self.idle = false;
         Some(Next::Group(group))
+    }
+
+    /// Waits until the next group may begin; what comes meanwhile is in it, and wakes nobody.
+    fn keep_gap(&mut self) {
+        std::thread::sleep(self.gap.saturating_sub(self.began.elapsed()));
+        self.began = Instant::now();
     }
 
     /// The next verb, waiting for it as long as there is nothing else to do; the inner none says that

@@ -31,6 +31,18 @@ async fn what_waits_shares_a_commit() {
 }
 
 #[tokio::test]
+async fn commits_are_a_gap_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let commit_gap = Duration::from_millis(30);
+    let store = SqliteStore::open(StoreConfig { commit_gap, ..config(&folder) }).unwrap();
+    let started = std::time::Instant::now();
+    for n in 0..5 {
+        store.admit(sms("L1", &format!("m{n}"), n)).await.unwrap();
+    }
+    assert!(started.elapsed() >= commit_gap * 4, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn the_queue_has_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(StoreConfig { queue: 2, ..config(&folder) }).unwrap());
