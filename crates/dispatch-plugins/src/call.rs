@@ -12,12 +12,16 @@ use std::time::Duration;
 
 use dispatch_model::Fault;
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentNamedList, HasSelf, InstancePre, Lift, Linker, Lower,
+    Component, ComponentExportIndex, ComponentNamedList, HasSelf, Instance, InstancePre, Lift, Linker, Lower,
+    TypedFunc,
 };
 use wasmtime::{Engine, Store};
 
 use crate::config::HostConfig;
-use crate::contract::{EXPORT, Function, log, secrets, wit};
+use crate::contract::{
+    CHECK, DELIVER, DESCRIBE, EXPORT, Function, LOOKUP, ON_LOOKUP_REPLY, ON_RECEIVE_REPLY, ON_REPLY, RECEIVE,
+    Signature, log, secrets, wit,
+};
 use crate::crew::Turn;
 use crate::epoch::Budget;
 use crate::error::LoadError;
@@ -56,8 +60,7 @@ pub(crate) struct CallState {
 pub(crate) struct Code {
     engine: Engine,
     pre: InstancePre<CallState>,
-    /// By [`Function`], in the order of [`Function::ALL`].
-    exports: Vec<ComponentExportIndex>,
+    exports: Exports,
     bounds: CallBounds,
 }
 
@@ -83,60 +86,20 @@ impl Code {
         let interface = component
             .get_export_index(None, EXPORT)
             .ok_or_else(|| LoadError::MissingExport { found: Vec::new() })?;
-        let exports = Function::ALL
-            .iter()
-            .map(|function| {
-                component
-                    .get_export_index(Some(&interface), function.name())
-                    .ok_or_else(|| LoadError::MissingFunction { function: function.name().to_owned() })
-            })
-            .collect::<Result<_, _>>()?;
-        let code = Self { engine, pre, exports, bounds };
-        code.check_shapes(turn)?;
-        Ok(Arc::new(code))
-    }
-
-    /// Whether each function takes and gives what the contract says. Needs an instance, and a start
-    /// function may already fault.
-    fn check_shapes(&self, turn: &Arc<Turn>) -> Result<(), LoadError> {
-        let mut store = self.store(CallState::bare(self.bounds), turn);
-        let instance = self
-            .pre
-            .instantiate(&mut store)
-            .map_err(|error| LoadError::Fault(fault::classify(&error, store.data(), &self.bounds)))?;
-        for function in Function::ALL {
-            let index = &self.exports[function as usize];
-            macro_rules! check {
-                ($params:ty, $result:ty) => {
-                    instance.get_typed_func::<$params, ($result,)>(&mut store, index).map(|_| ())
-                };
-            }
-            match function {
-                Function::Describe => check!((), wit::Description),
-                Function::Check => check!((&str,), Result<wit::Asks, Vec<wit::Problem>>),
-                Function::Deliver => check!((&wit::Context, &wit::Message), wit::Step),
-                Function::OnReply => check!((&wit::Context, &[u8], &wit::Reply), wit::Step),
-                Function::Receive => check!((&wit::Context, &wit::Callback), wit::ReceiveStep),
-                Function::OnReceiveReply => {
-                    check!((&wit::Context, &[u8], &wit::Reply), wit::ReceiveStep)
-                }
-                Function::Lookup => check!((&wit::Context, &wit::LookupQuery), wit::LookupStep),
-                Function::OnLookupReply => {
-                    check!((&wit::Context, &[u8], &wit::Reply), wit::LookupStep)
-                }
-            }
-            .map_err(|error| LoadError::Mismatch {
-                function: function.name().to_owned(),
-                detail: fault::describe(&error),
-            })?;
-        }
-        Ok(())
+        let index = |function: Function| {
+            component
+                .get_export_index(Some(&interface), function.name())
+                .ok_or_else(|| LoadError::MissingFunction { function: function.name().to_owned() })
+        };
+        let named = Function::ALL.into_iter().map(index).collect::<Result<Vec<_>, _>>()?;
+        let exports = checked(&engine, &pre, named, bounds, turn)?;
+        Ok(Arc::new(Self { engine, pre, exports, bounds }))
     }
 
     /// Calls a function in a fresh instance. Should it compute for long, its turn is told.
     pub(crate) fn call<P, R>(
         &self,
-        function: Function,
+        signature: Signature<P, R>,
         state: CallState,
         params: P,
         turn: &Arc<Turn>,
@@ -146,36 +109,114 @@ impl Code {
         R: Lift + 'static,
         (R,): ComponentNamedList + Lift,
     {
-        let mut store = self.store(state, turn);
+        let mut store = store(&self.engine, self.bounds, state, turn);
         let result = self.pre.instantiate(&mut store).and_then(|instance| {
-            let index = &self.exports[function as usize];
-            instance.get_typed_func::<P, (R,)>(&mut store, index)?.call(&mut store, params)
+            self.exports.function(&mut store, &instance, signature)?.call(&mut store, params)
         });
         store.data_mut().journal.close();
         result.map(|(value,)| value).map_err(|error| fault::classify(&error, store.data(), &self.bounds))
-    }
-
-    fn store(&self, state: CallState, turn: &Arc<Turn>) -> Store<CallState> {
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(self.bounds.boundary_max);
-        store.set_epoch_deadline(1);
-        let mut budget = Budget::new(self.bounds.deadline);
-        let turn = Arc::clone(turn);
-        store.epoch_deadline_callback(move |_| {
-            let left = budget.tick();
-            if budget.is_long() {
-                turn.overran();
-            }
-            left
-        });
-        store
     }
 
     /// The bounds of each call.
     pub(crate) fn bounds(&self) -> CallBounds {
         self.bounds
     }
+}
+
+/// The functions of a plugin, by [`Function`]. There is none but those of [`checked`].
+struct Exports(Vec<ComponentExportIndex>);
+
+/// Holds each function against its signature. Needs an instance, and a start function may already fault.
+fn checked(
+    engine: &Engine,
+    pre: &InstancePre<CallState>,
+    named: Vec<ComponentExportIndex>,
+    bounds: CallBounds,
+    turn: &Arc<Turn>,
+) -> Result<Exports, LoadError> {
+    let mut store = store(engine, bounds, CallState::bare(bounds), turn);
+    let instance = pre
+        .instantiate(&mut store)
+        .map_err(|error| LoadError::Fault(fault::classify(&error, store.data(), &bounds)))?;
+    let mut check = Check { store: &mut store, instance, named: &named };
+    check.function(DESCRIBE)?;
+    check.function(CHECK)?;
+    check.function(DELIVER)?;
+    check.function(ON_REPLY)?;
+    check.function(RECEIVE)?;
+    check.function(ON_RECEIVE_REPLY)?;
+    check.function(LOOKUP)?;
+    check.function(ON_LOOKUP_REPLY)?;
+    Ok(Exports(named))
+}
+
+struct Check<'a> {
+    store: &'a mut Store<CallState>,
+    instance: Instance,
+    named: &'a [ComponentExportIndex],
+}
+
+impl Check<'_> {
+    fn function<P, R>(&mut self, signature: Signature<P, R>) -> Result<(), LoadError>
+    where
+        P: ComponentNamedList + Lower,
+        (R,): ComponentNamedList + Lift,
+    {
+        let function = signature.function;
+        self.instance
+            .get_typed_func::<P, (R,)>(&mut *self.store, &self.named[function as usize])
+            .map(drop)
+            .map_err(|error| LoadError::Mismatch {
+                function: function.name().to_owned(),
+                detail: fault::describe(&error),
+            })
+    }
+}
+
+impl Exports {
+    /// A function of an instance of the component that these were checked of.
+    #[allow(
+        unsafe_code,
+        reason = "checking the types again took a tenth of a call; a build for debugging does"
+    )]
+    fn function<P, R>(
+        &self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        signature: Signature<P, R>,
+    ) -> wasmtime::Result<TypedFunc<P, (R,)>>
+    where
+        P: ComponentNamedList + Lower,
+        (R,): ComponentNamedList + Lift,
+    {
+        let index = &self.0[signature.function as usize];
+        if cfg!(debug_assertions) {
+            return instance.get_typed_func(store, index);
+        }
+        let function = instance.get_func(store, index).ok_or_else(|| {
+            wasmtime::Error::msg("the function is gone, though it was there when it was checked")
+        })?;
+        // SAFETY: `checked` held this very component's function against the types of the one signature that there is
+        // for it, and signatures are made nowhere but in contract.rs.
+        Ok(unsafe { TypedFunc::new_unchecked(function) })
+    }
+}
+
+fn store(engine: &Engine, bounds: CallBounds, state: CallState, turn: &Arc<Turn>) -> Store<CallState> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(bounds.boundary_max);
+    store.set_epoch_deadline(1);
+    let mut budget = Budget::new(bounds.deadline);
+    let turn = Arc::clone(turn);
+    store.epoch_deadline_callback(move |_| {
+        let left = budget.tick();
+        if budget.is_long() {
+            turn.overran();
+        }
+        left
+    });
+    store
 }
 
 impl CallState {

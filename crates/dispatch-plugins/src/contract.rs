@@ -4,6 +4,8 @@
 //! struct that `bindgen!` would make of them looks up and type-checks all eight at each instantiation, and
 //! a call needs one (it also fails to compile for a function named `lookup`).
 
+use std::marker::PhantomData;
+
 /// What `bindgen!` makes of the contract.
 #[allow(
     missing_docs,
@@ -85,6 +87,36 @@ impl Function {
         }
     }
 }
+
+/// A function of the contract with the types that this host calls it by. A plugin's functions are held against these
+/// once, when it is loaded (call.rs), and called by the same.
+pub(crate) struct Signature<P, R> {
+    pub(crate) function: Function,
+    types: PhantomData<fn(P) -> R>,
+}
+
+impl<P, R> Clone for Signature<P, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P, R> Copy for Signature<P, R> {}
+
+const fn of<P, R>(function: Function) -> Signature<P, R> {
+    Signature { function, types: PhantomData }
+}
+
+type Replied<R> = Signature<(wit::Context, Vec<u8>, wit::Reply), R>;
+
+pub(crate) const DESCRIBE: Signature<(), wit::Description> = of(Function::Describe);
+pub(crate) const CHECK: Signature<(String,), Result<wit::Asks, Vec<wit::Problem>>> = of(Function::Check);
+pub(crate) const DELIVER: Signature<(wit::Context, wit::Message), wit::Step> = of(Function::Deliver);
+pub(crate) const ON_REPLY: Replied<wit::Step> = of(Function::OnReply);
+pub(crate) const RECEIVE: Signature<(wit::Context, wit::Callback), wit::ReceiveStep> = of(Function::Receive);
+pub(crate) const ON_RECEIVE_REPLY: Replied<wit::ReceiveStep> = of(Function::OnReceiveReply);
+pub(crate) const LOOKUP: Signature<(wit::Context, wit::LookupQuery), wit::LookupStep> = of(Function::Lookup);
+pub(crate) const ON_LOOKUP_REPLY: Replied<wit::LookupStep> = of(Function::OnLookupReply);
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use wasmtime::component::Component;
 use crate::cache::{ArtefactCache, hex, sha256};
 use crate::call::{CallBounds, CallState, Code};
 use crate::config::HostConfig;
-use crate::contract::Function;
+use crate::contract::DESCRIBE;
 use crate::crew::{Crew, Turn};
 use crate::engine::{self, Memory};
 use crate::error::{HostError, LoadError};
@@ -186,9 +186,7 @@ impl PluginHost {
     ) -> Result<Arc<Loaded>, LoadError> {
         let code = Code::link(component, bounds, turn)?;
         let bare = CallState::bare(bounds);
-        let said = code
-            .call::<(), crate::contract::wit::Description>(Function::Describe, bare, (), turn)
-            .map_err(LoadError::Fault)?;
+        let said = code.call(DESCRIBE, bare, (), turn).map_err(LoadError::Fault)?;
         let description = description::accept(said)?;
         let schema = SettingsSchema::compile(&description.settings_schema)?;
         Ok(Arc::new(Loaded {

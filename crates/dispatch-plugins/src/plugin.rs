@@ -12,7 +12,9 @@ use dispatch_model::{
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::call::{CallState, Code};
-use crate::contract::{Function, wit};
+use crate::contract::{
+    CHECK, DELIVER, Function, LOOKUP, ON_LOOKUP_REPLY, ON_RECEIVE_REPLY, ON_REPLY, RECEIVE, Signature, wit,
+};
 use crate::crew::Lane;
 use crate::imports::{Journal, Subject, Vault, Voice};
 use crate::schema::SettingsSchema;
@@ -86,7 +88,7 @@ impl Plugin {
     /// and what a provider has answered is not asked for twice.
     async fn call<P, R, T>(
         &self,
-        function: Function,
+        signature: Signature<P, R>,
         whose: Subject,
         grants: Option<&Grants>,
         params: impl Fn() -> P,
@@ -99,18 +101,18 @@ impl Plugin {
         T: Send + 'static,
     {
         for wait in STARVED_WAITS {
-            match self.once(function, whose.clone(), grants, params(), accept).await {
+            match self.once(signature, whose.clone(), grants, params(), accept).await {
                 Err(Fault::Starved) => tokio::time::sleep(wait).await,
                 done => return done,
             }
         }
-        self.once(function, whose, grants, params(), accept).await
+        self.once(signature, whose, grants, params(), accept).await
     }
 
     /// On another thread, in a fresh instance, its result held against the contract there.
     async fn once<P, R, T>(
         &self,
-        function: Function,
+        signature: Signature<P, R>,
         whose: Subject,
         grants: Option<&Grants>,
         params: P,
@@ -122,6 +124,7 @@ impl Plugin {
         (R,): ComponentNamedList + Lift,
         T: Send + 'static,
     {
+        let function = signature.function;
         let loaded = Arc::clone(&self.loaded);
         let journal = Journal::new(Arc::clone(&self.voice), whose);
         let vault = grants.filter(|_| loaded.uses_secrets).map(Vault::new).unwrap_or_default();
@@ -131,7 +134,7 @@ impl Plugin {
             .run(move |turn| {
                 let started = Instant::now();
                 let state = CallState::new(loaded.code.bounds(), journal, vault);
-                let result = loaded.code.call(function, state, params, turn).and_then(accept);
+                let result = loaded.code.call(signature, state, params, turn).and_then(accept);
                 seconds.record(started.elapsed());
                 result
             })
@@ -167,7 +170,7 @@ impl Backend for Plugin {
         let mut problems = self.loaded.schema.problems(settings);
         let own = self
             .call(
-                Function::Check,
+                CHECK,
                 Subject::default(),
                 None,
                 || (settings.to_owned(),),
@@ -193,7 +196,7 @@ impl Backend for Plugin {
 
     async fn deliver(&self, context: &Context, message: &Message, grants: &Grants) -> Result<Step, Fault> {
         let params = || (lower::context(context), lower::message(message));
-        self.call(Function::Deliver, subject(context, grants), Some(grants), params, lift::step).await
+        self.call(DELIVER, subject(context, grants), Some(grants), params, lift::step).await
     }
 
     async fn on_reply(
@@ -204,7 +207,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<Step, Fault> {
         let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
-        self.call(Function::OnReply, subject(context, grants), Some(grants), params, lift::step).await
+        self.call(ON_REPLY, subject(context, grants), Some(grants), params, lift::step).await
     }
 
     async fn receive(
@@ -214,7 +217,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
         let params = || (lower::context(context), lower::callback(callback));
-        self.call(Function::Receive, subject(context, grants), Some(grants), params, lift::receive_step).await
+        self.call(RECEIVE, subject(context, grants), Some(grants), params, lift::receive_step).await
     }
 
     async fn on_receive_reply(
@@ -226,7 +229,7 @@ impl Backend for Plugin {
     ) -> Result<ReceiveStep, Fault> {
         let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
         let whose = subject(context, grants);
-        self.call(Function::OnReceiveReply, whose, Some(grants), params, lift::receive_step).await
+        self.call(ON_RECEIVE_REPLY, whose, Some(grants), params, lift::receive_step).await
     }
 
     async fn lookup(
@@ -236,7 +239,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
         let params = || (lower::context(context), lower::query(query));
-        self.call(Function::Lookup, subject(context, grants), Some(grants), params, lift::lookup_step).await
+        self.call(LOOKUP, subject(context, grants), Some(grants), params, lift::lookup_step).await
     }
 
     async fn on_lookup_reply(
@@ -248,7 +251,7 @@ impl Backend for Plugin {
     ) -> Result<LookupStep, Fault> {
         let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
         let whose = subject(context, grants);
-        self.call(Function::OnLookupReply, whose, Some(grants), params, lift::lookup_step).await
+        self.call(ON_LOOKUP_REPLY, whose, Some(grants), params, lift::lookup_step).await
     }
 }
 

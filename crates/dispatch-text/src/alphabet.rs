@@ -21,9 +21,42 @@ pub(crate) fn units(encoding: TextEncoding, character: char) -> usize {
     }
 }
 
+/// What a text needs, and how many units it has then.
+pub(crate) fn measure(text: &str) -> (TextEncoding, usize) {
+    let mut used = 0;
+    for character in text.chars() {
+        let Some(septets) = septets(character) else {
+            return (TextEncoding::Ucs2, text.chars().map(char::len_utf16).sum());
+        };
+        used += septets;
+    }
+    (TextEncoding::Gsm7, used)
+}
+
+/// [`septets`] of the characters of ASCII, which most texts are made of; 0 for none.
+const ASCII: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        if let Some(septets) = looked_up(byte as u8 as char) {
+            table[byte] = septets as u8;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// How many septets a character takes in GSM 03.38: two where an escape stands before it; none where it has no place
 /// there.
 pub(crate) fn septets(character: char) -> Option<usize> {
+    match ASCII.get(character as usize) {
+        Some(0) => None,
+        Some(septets) => Some(usize::from(*septets)),
+        None => looked_up(character),
+    }
+}
+
+const fn looked_up(character: char) -> Option<usize> {
     match character {
         '\n' | '\r' | ' '..='Z' | '_' | 'a'..='z' => Some(1),
         '£' | '¥' | '§' | '¤' | '¡' | '¿' => Some(1),
@@ -34,14 +67,6 @@ pub(crate) fn septets(character: char) -> Option<usize> {
         'Γ' | 'Δ' | 'Θ' | 'Λ' | 'Ξ' | 'Π' | 'Σ' | 'Φ' | 'Ψ' | 'Ω' => Some(1),
         '\u{c}' | '[' | '\\' | ']' | '^' | '{' | '|' | '}' | '~' | '€' => Some(2),
         _ => None,
-    }
-}
-
-/// What a text needs: GSM-7 where the alphabet has all of its characters.
-pub fn encoding(text: &str) -> TextEncoding {
-    match text.chars().all(|character| septets(character).is_some()) {
-        true => TextEncoding::Gsm7,
-        false => TextEncoding::Ucs2,
     }
 }
 
@@ -61,10 +86,10 @@ mod tests {
     fn one_character_decides() {
         for text in ["", "Hola, ¿cómo está?".replace(['ó', 'á'], "é").as_str(), "éñüÑÜÉ¿¡àò", "{[~]}|€^\\"]
         {
-            assert_eq!(encoding(text), TextEncoding::Gsm7, "{text}");
+            assert_eq!(measure(text).0, TextEncoding::Gsm7, "{text}");
         }
         for text in ["á", "í", "ó", "ú", "ç", "`", "\t", "“", "…", "\u{1f600}", "e\u{301}"] {
-            assert_eq!(encoding(text), TextEncoding::Ucs2, "{text}");
+            assert_eq!(measure(text).0, TextEncoding::Ucs2, "{text}");
         }
     }
 }

@@ -13,7 +13,6 @@ mod transliteration;
 mod writing;
 
 pub use address::address_form;
-pub use alphabet::encoding;
 pub use opt_out::{OptOutWords, Wish};
 pub use parts::{PARTS_MAX, Parts};
 pub use phone::{E164, PhoneProblem, to_e164};

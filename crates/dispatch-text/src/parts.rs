@@ -7,7 +7,7 @@
 use dispatch_model::TextEncoding;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::alphabet::{encoding, room, units};
+use crate::alphabet::{measure, room, units};
 
 /// The number of parts is one byte of their header.
 pub const PARTS_MAX: usize = 255;
@@ -28,8 +28,7 @@ pub struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Cuts a text.
     pub fn of(text: &'a str) -> Self {
-        let encoding = encoding(text);
-        let units: usize = text.chars().map(|character| units(encoding, character)).sum();
+        let (encoding, units) = measure(text);
         let (single, part) = room(encoding);
         // Most texts are of clusters of one character, and need no tables to be cut.
         let plain = text.bytes().all(|byte| byte.is_ascii() && byte != b'\r');

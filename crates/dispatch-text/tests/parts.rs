@@ -1,7 +1,7 @@
 //! What holds for every text that is cut or written otherwise.
 
 use dispatch_model::{TextEncoding, TextPolicy, TooLong, Transliterate};
-use dispatch_text::{PARTS_MAX, Parts, encoding, transliterate, write};
+use dispatch_text::{PARTS_MAX, Parts, transliterate, write};
 use proptest::prelude::*;
 
 /// Characters of one septet, of two, of one unit, of two, and those that hold together.
@@ -82,9 +82,9 @@ proptest! {
     #[test]
     fn what_is_written_otherwise_is_gsm_7_and_stays_so(text in text()) {
         if let Some(done) = transliterate(&text) {
-            prop_assert_eq!(encoding(&done.text), TextEncoding::Gsm7);
+            prop_assert_eq!(Parts::of(&done.text).encoding, TextEncoding::Gsm7);
             prop_assert_eq!(transliterate(&done.text), None);
-            prop_assert!(encoding(&text) == TextEncoding::Ucs2 && done.changed as usize <= text.chars().count());
+            prop_assert!(Parts::of(&text).encoding == TextEncoding::Ucs2 && done.changed as usize <= text.chars().count());
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use dispatch_model::Fault;
 
 use super::*;
+use crate::contract::Function;
 
 fn host() -> Arc<PluginHost> {
     PluginHost::new(HostConfig {
