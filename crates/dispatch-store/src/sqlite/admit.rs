@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use dispatch_model::{Channel, DeliveryState, Message, MessageId, Submission};
+use dispatch_model::{Channel, Delivery, DeliveryState, Message, MessageId, Submission};
 use ring::digest::{SHA256, digest};
 use rusqlite::OptionalExtension as _;
 
 use super::content::{MessageRow, channel_number};
+use super::delivery::Stored;
 use super::error::Failure;
 use super::keys::{Key, dedupe_key};
 use super::ledger::{Ledger, event_number};
@@ -105,6 +106,7 @@ impl Verb for Admit {
         let source = ledger.names.intern(&ledger.db, Kind::Source, message.source.as_str())?;
         let (id, received_at) = (message.id.as_i64(), message.received_at.as_millis());
         let channel = channel_number(self.channel);
+        let recipient = RecipientKey::of(&message);
         ledger.keys.keep(self.key, id);
         ledger
             .db
@@ -133,10 +135,12 @@ impl Verb for Admit {
                  position, attempts, attempts_total, generation, expires_at, changed_at) \
                  VALUES(?1, 0, 0, ?2, ?3, 0, ?4, ?5, 0, 0, 0, 0, 0, ?6, ?4)",
             )?
-            .execute((id, number, channel, received_at, RecipientKey::of(&message).0, i64::MAX))?;
-        ledger.tally.born(Counted { state: DeliveryState::Unplanned, location: number, lane: None });
+            .execute((id, number, channel, received_at, recipient.0, i64::MAX))?;
+        let counted = Counted { state: DeliveryState::Unplanned, location: number, lane: None };
+        ledger.tally.born(counted);
         ledger.indexed.admitted();
-        ledger.messages.keep(&message, self.weight());
+        let delivery = Delivery::unplanned(message.id, location, self.channel, message.received_at);
+        ledger.messages.keep(&message, self.weight(), Stored::fresh(delivery, recipient, counted));
         Ok(Progress::Done(Admitted::Fresh(message)))
     }
 }

@@ -246,6 +246,10 @@ fn lease(ledger: &mut Ledger, id: i64, location: i64, lane: i64, now: Timestamp)
         )?
         .execute((id.as_i64(), stored.delivery.epoch, stored.flags(), now.as_millis()))?;
     let was = Counted { state: DeliveryState::Scheduled, location, lane: Some(lane) };
-    ledger.tally.moved(was, Counted { state: DeliveryState::Leased, ..was });
+    stored.counted = Counted { state: DeliveryState::Leased, ..was };
+    ledger.tally.moved(was, stored.counted);
+    if let Some(row) = ledger.messages.row_mut(id) {
+        *row = Some(stored.clone());
+    }
     Ok(Claimed { delivery: stored.delivery, message, recipient: stored.recipient })
 }

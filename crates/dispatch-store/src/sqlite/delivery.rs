@@ -57,6 +57,20 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    /// Of a message that was just admitted.
+    pub(super) fn fresh(delivery: Delivery, recipient: RecipientKey, counted: Counted) -> Self {
+        Self {
+            delivery,
+            recipient,
+            planned_at: None,
+            last_attempt: None,
+            called_off: None,
+            purged: false,
+            heard: false,
+            counted,
+        }
+    }
+
     pub(super) fn flags(&self) -> i64 {
         let delivery = &self.delivery;
         [

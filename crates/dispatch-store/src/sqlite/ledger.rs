@@ -122,6 +122,7 @@ impl Ledger {
     pub(super) fn roll_back(&mut self) -> rusqlite::Result<()> {
         self.tally.rolled_back();
         self.keys.rolled_back();
+        self.messages.rolled_back();
         self.names.forget();
         if !self.db.is_autocommit() {
             self.db.execute_batch("ROLLBACK")?;
@@ -142,7 +143,10 @@ impl Ledger {
     }
 
     pub(super) fn stored(&mut self, id: MessageId) -> Result<Option<Stored>, Failure> {
-        delivery::load(&self.db, &mut self.names, id)
+        match self.messages.row(id) {
+            Some(known) => Ok(Some(known.clone())),
+            None => delivery::load(&self.db, &mut self.names, id),
+        }
     }
 
     /// Where a scheduled delivery waits.
@@ -216,6 +220,8 @@ impl Ledger {
         self.tally.moved(stored.counted, now);
         if delivery.state.is_ended() {
             self.messages.drop(delivery.message);
+        } else if let Some(row) = self.messages.row_mut(delivery.message) {
+            *row = Some(Stored { counted: now, ..stored.clone() });
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Planning, marking, settling, and moving work between lanes.
 
-use dispatch_model::{DeliveryState, Lane, Lease, Timestamp};
+use dispatch_model::{DeliveryState, Lane, Lease, MessageId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::delivery::{Queue, references_text};
@@ -63,6 +63,9 @@ impl Verb for Mark {
             .execute((self.0.message.as_i64(), self.0.epoch))?;
         if changed == 0 {
             return Err(StoreError::Stale(self.0).into());
+        }
+        if let Some(Some(row)) = ledger.messages.row_mut(self.0.message) {
+            row.delivery.marked = true;
         }
         Ok(Progress::Done(()))
     }
@@ -198,6 +201,9 @@ impl Verb for Relane {
                     "UPDATE delivery SET lane = ?2, queue = ?3, due_at = min(due_at, changed_at) WHERE id = ?1",
                 )?
                 .execute((id, to, queue as i64))?;
+            if let Some(row) = ledger.messages.row_mut(MessageId::from_i64(*id)) {
+                *row = None;
+            }
             let was = Counted { state: DeliveryState::Scheduled, location: *location, lane: Some(from) };
             ledger.tally.moved(was, Counted { lane: Some(to), ..was });
         }
@@ -235,7 +241,7 @@ impl Recover {
             ids.extend(rows.collect::<Result<Vec<i64>, _>>()?);
         }
         for id in &ids {
-            let Some(mut stored) = ledger.stored(dispatch_model::MessageId::from_i64(*id))? else { continue };
+            let Some(mut stored) = ledger.stored(MessageId::from_i64(*id))? else { continue };
             transition::rewind(&mut stored.delivery, self.now);
             ledger.save(&stored)?;
         }
@@ -264,7 +270,7 @@ impl Verb for Recover {
                 .query_row([], |row| row.get(0))
                 .optional()?;
             let Some(id) = leased else { break };
-            let Some(mut stored) = ledger.stored(dispatch_model::MessageId::from_i64(id))? else { break };
+            let Some(mut stored) = ledger.stored(MessageId::from_i64(id))? else { break };
             if stored.delivery.marked {
                 self.next.1 += 1
             } else {
