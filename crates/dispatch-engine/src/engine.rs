@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::attempt::Means;
 use crate::core::{Core, Parts};
+use crate::planner::Foreman;
 use crate::suppressed::Suppressed;
 use crate::{
     CallbackEnd, Caller, EngineDeps, EngineStatus, Explanation, LookupOutcome, Setup, SuspensionStatus,
@@ -60,6 +61,7 @@ impl Engine {
             core.tell(&count.lane, count.first_due);
         }
         engine.relane(|_| true);
+        core.store.plan_with(Arc::new(Foreman(Arc::downgrade(&core))));
         core.tasks.spawn(planner::run(Arc::clone(&core), planned));
         core.tasks.spawn(scheduler::run(Arc::clone(&core)));
         Ok(engine)

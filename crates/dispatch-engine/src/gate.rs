@@ -122,11 +122,7 @@ impl Gate {
     /// A slot and a token for a fresh message with nothing ahead of it; whether it enters as a probe.
     pub(crate) fn try_enter(&self, recipient: RecipientKey, now: Timestamp) -> Option<bool> {
         let mut inner = self.inner.lock();
-        let idle = !inner.claiming && inner.arriving == 0 && inner.next_due.is_none_or(|due| due > now);
-        if !idle || inner.access(now) != Access::Open || inner.busy.contains(&recipient.0) {
-            return None;
-        }
-        if inner.free_slots(now) == 0 || inner.bucket.available(Instant::now()) == 0 {
+        if !inner.is_free(recipient.0, now) {
             return None;
         }
         let probe = inner.breaker.passage(now) == Passage::Probe;
@@ -137,6 +133,11 @@ impl Gate {
         inner.in_flight += 1;
         inner.busy.insert(recipient.0);
         Some(probe)
+    }
+
+    /// Whether [`Gate::try_enter`] would let this one in now.
+    pub(crate) fn is_free(&self, recipient: RecipientKey, now: Timestamp) -> bool {
+        self.inner.lock().is_free(recipient.0, now)
     }
 
     /// An attempt ended. Whether the scheduler should look at the lane.

@@ -183,13 +183,15 @@ fn word(wish: Wish) -> &'static str {
 /// One line and one count: ids, never an address or a text.
 fn tell(backend: &BackendName, channel: Channel, wish: Option<Wish>, admitted: &Admitted) {
     let (result, id, location) = match admitted {
-        Admitted::Fresh(message) => ("fresh", message.id, Some(message.location.as_str())),
+        Admitted::Fresh(message) | Admitted::Waiting(message) => {
+            ("fresh", message.id, Some(message.location.as_str()))
+        }
         Admitted::Duplicate(id) => ("duplicate", *id, None),
     };
     metrics::counter!(INBOUND_TOTAL, "backend" => backend.as_str().to_owned(), "result" => result)
         .increment(1);
     let opt_out = wish.map(word);
-    if let (Some(kind), Admitted::Fresh(_)) = (opt_out, admitted) {
+    if let (Some(kind), Admitted::Fresh(_) | Admitted::Waiting(_)) = (opt_out, admitted) {
         metrics::counter!(WISHES_TOTAL, "backend" => backend.as_str().to_owned(), "kind" => kind)
             .increment(1);
     }

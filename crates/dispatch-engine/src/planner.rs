@@ -1,6 +1,7 @@
 //! From admitted to planned: the first step of every message.
 //!
 //! ```text
+//! being admitted -> has to wait in any case -> Scheduled, in the write that admits (Foreman)
 //! admitted -> queue -+-> nothing ahead, slot and token in hand -> attempt (plans and claims in one write)
 //! store (scan) ------+-> else -> one write for the batch -> Scheduled, for the scheduler
 //! ```
@@ -8,14 +9,14 @@
 //! The queue is a shortcut. What does not fit in it, and what a crash or a redrive left unplanned, is
 //! read back from the store: nothing depends on memory.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dispatch_model::{
-    Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED, plan,
+    Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED, Timestamp, plan,
 };
-use dispatch_store::{FirstClaim, Planned, RecipientKey, Suspension, Unplanned};
+use dispatch_store::{FirstClaim, Planned, Planner, RecipientKey, Suspension, Unplanned, Waits};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::attempt::{Slot, first_attempt};
@@ -107,6 +108,49 @@ async fn plan_batch(core: &Arc<Core>, writes: &Arc<Semaphore>, items: impl Itera
         commit(&core_too, write).await;
         drop(permit);
     });
+}
+
+/// Plans what has to wait while it is admitted. Whatever it leaves out is planned as ever.
+pub(crate) struct Foreman(pub(crate) Weak<Core>);
+
+impl Planner for Foreman {
+    fn waits(&self, message: &Arc<Message>) -> Option<Waits> {
+        let core = self.0.upgrade().filter(|core| !core.stop.is_cancelled())?;
+        let setup = core.setup.load_full();
+        let fresh =
+            Delivery::unplanned(message.id, message.location.clone(), message.channel(), message.received_at);
+        let planned = planned(&core, &setup, message, fresh);
+        let (recipient, now) = (RecipientKey::of(message), core.now());
+        let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
+        let enters = planned.due_at <= now
+            && !is_suspended(&core, &planned)
+            && !fetches(&setup, &planned, message)
+            && gate.is_free(recipient, now);
+        if enters {
+            return None;
+        }
+        gate.arriving();
+        let arrival = Arrival { core: self.0.clone(), gate, due: planned.due_at };
+        let planned = Planned { delivery: planned, recipient, claim: FirstClaim::No };
+        Some(Waits { planned, until_written: Box::new(arrival) })
+    }
+}
+
+/// A message on its way into the store behind a gate. At its end the gate is told to look: should the message not be
+/// there after all, it looks in vain.
+struct Arrival {
+    core: Weak<Core>,
+    gate: Arc<Gate>,
+    due: Timestamp,
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.gate.arrived(Some(self.due));
+        if let Some(core) = self.core.upgrade() {
+            core.enlist(&self.gate);
+        }
+    }
 }
 
 fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut Write) {

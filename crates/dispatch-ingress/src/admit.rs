@@ -95,6 +95,7 @@ fn promised(stored: Stored, handoff: &dyn Handoff) -> Situation {
             handoff.admitted(message);
             Situation::Accepted(id)
         }
+        Stored::Message(Admitted::Waiting(message)) => Situation::Accepted(message.id),
         Stored::Message(Admitted::Duplicate(id)) => Situation::Duplicate(id),
         Stored::Body(Quarantined::Fresh(_) | Quarantined::Duplicate(_)) => Situation::Quarantined,
     }

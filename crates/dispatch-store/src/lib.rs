@@ -28,11 +28,13 @@ pub use receipts::{About, Heard, NewReceipt, News, PARKED_FOR, PARKED_MAX, RECEI
 pub use sqlite::{OpenError, SqliteStore, StoreConfig};
 pub use suppression::{Consent, Lift, NewInbound, SUPPRESSIONS_MAX, Suppression, SuppressionFilter};
 pub use work::{
-    Admitted, ClaimRequest, Claimed, Claims, FirstClaim, LaneRecord, Planned, Purged, QuarantineRequest,
-    Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Suspension, Unplanned,
+    Admitted, ClaimRequest, Claimed, Claims, FirstClaim, LaneRecord, Planned, Planner, Purged,
+    QuarantineRequest, Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Suspension,
+    Unplanned, Waits,
 };
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use dispatch_model::{Lane, Lease, MessageId, Submission, Timestamp};
@@ -49,12 +51,16 @@ pub trait Store: Send + Sync + 'static {
     // ---- the door -------------------------------------------------------------------------------
 
     /// Makes a submission a message, once: dedupe by (location, external id) and the insert are one
-    /// transaction. The delivery is born `Unplanned`.
+    /// transaction. The delivery is born `Unplanned`, or as the [`Planner`] says.
     ///
     /// Refuses with [`StoreError::LocationFull`] over the location's quota of waiting messages and
     /// with [`StoreError::Full`] below the free-space gate or at the size bound; nothing is stored then.
     /// A duplicate is told as such even then: it asks for no room. The timeline shows the first few.
     async fn admit(&self, submission: Submission) -> Result<Admitted, StoreError>;
+
+    /// Asks this one about each message that is admitted from now on. A store may leave it out: then all are born
+    /// `Unplanned`, and [`plan`](Self::plan) is called for each.
+    fn plan_with(&self, _planner: Arc<dyn Planner>) {}
 
     /// Keeps a verified body that could not be parsed; deduped by its digest.
     async fn quarantine(&self, request: QuarantineRequest) -> Result<Quarantined, StoreError>;

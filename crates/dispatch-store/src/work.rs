@@ -18,6 +18,8 @@ use crate::Filter;
 pub enum Admitted {
     /// It is promised now.
     Fresh(Arc<Message>),
+    /// It is promised now and planned already: it waits in its lane ([`Planner`]).
+    Waiting(Arc<Message>),
     /// It was promised before, as this message.
     Duplicate(MessageId),
 }
@@ -96,6 +98,22 @@ pub struct Planned {
     pub recipient: RecipientKey,
     /// Whether to claim it in the same transaction.
     pub claim: FirstClaim,
+}
+
+/// Plans messages as they are admitted, where that is all there is to do for now: a message that has to wait behind
+/// others is then written once and not twice.
+pub trait Planner: Send + Sync + 'static {
+    /// The plan of a fresh message that has to wait; none leaves it `Unplanned`. Called within the write that admits it,
+    /// so it must be quick.
+    fn waits(&self, message: &Arc<Message>) -> Option<Waits>;
+}
+
+/// A plan that is written together with its message.
+pub struct Waits {
+    /// The plan: `Scheduled`, and claimed by nobody.
+    pub planned: Planned,
+    /// Dropped when it is written, or will not be.
+    pub until_written: Box<dyn Send>,
 }
 
 /// A claim in the transaction that plans.

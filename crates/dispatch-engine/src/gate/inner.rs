@@ -75,6 +75,15 @@ impl Inner {
         all.saturating_sub(self.in_flight) as usize
     }
 
+    /// Whether nothing is ahead of a fresh message to this recipient, and there is a slot and a token for it.
+    pub(super) fn is_free(&mut self, recipient: i64, now: Timestamp) -> bool {
+        let idle = !self.claiming && self.arriving == 0 && self.next_due.is_none_or(|due| due > now);
+        idle && self.access(now) == Access::Open
+            && !self.busy.contains(&recipient)
+            && self.free_slots(now) > 0
+            && self.bucket.available(Instant::now()) > 0
+    }
+
     /// Whether its work is to be moved on rather than to wait.
     pub(super) fn sweeps(&self, access: Access, now: Timestamp) -> bool {
         if access == Access::Gone {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_engine::EngineConfig;
-use dispatch_store::{SqliteStore, Store, StoreConfig};
+use dispatch_store::{Admitted, SqliteStore, Store, StoreConfig, Suspension};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -12,6 +12,36 @@ use crate::provider::Provider;
 use crate::world::{Draft, World};
 
 const WAITING: usize = 50_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_to_wait_is_planned_as_it_is_admitted_and_keeps_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = StoreConfig { free_min: 0, ballast: 0, ..StoreConfig::new(folder.path().join("d.db")) };
+    let store = Arc::new(SqliteStore::open(config).expect("it opens"));
+    let draft = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1);
+    let provider = Arc::new(Provider::default());
+    let hold = provider.hold();
+    let world =
+        World::start_with(draft, store, Arc::clone(&provider), EngineConfig::default(), Instant::now()).await;
+    let mut expected = vec![world.send_to("L", "+0").await.to_string()];
+    until(async || provider.under_way() == 1).await;
+    let mut wait = async |to: &str| match world.store.admit(world.submission("L", to, "x")).await {
+        Ok(Admitted::Waiting(message)) => expected.push(message.id.to_string()),
+        other => panic!("{to}: {other:?}"),
+    };
+    for to in ["+1", "+2", "+3"] {
+        wait(to).await;
+    }
+    // Of a route that is suspended it is there as well, and goes when it is resumed.
+    world.engine.suspend(Suspension::Route("all".into())).await.expect("it is suspended");
+    wait("+4").await;
+    hold.add_permits(5);
+    until(async || provider.sent().len() == 1).await;
+    world.engine.resume(Suspension::Route("all".into())).await.expect("it is resumed");
+    until(async || provider.sent().len() == 5).await;
+    let sent: Vec<String> = provider.sent().iter().map(|asked| asked.message.clone()).collect();
+    assert_eq!(sent, expected);
+}
 
 async fn until(mut condition: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(120);

@@ -57,6 +57,10 @@ fn refuse(counter: &AtomicUsize) -> Result<(), StoreError> {
 
 #[async_trait]
 impl Store for Moody {
+    fn plan_with(&self, planner: Arc<dyn Planner>) {
+        self.inner.plan_with(planner);
+    }
+
     async fn admit(&self, submission: Submission) -> Result<Admitted, StoreError> {
         self.inner.admit(submission).await
     }

@@ -219,17 +219,22 @@ impl World {
 
     pub async fn admit(&self, submission: Submission) -> Arc<Message> {
         match self.store.admit(submission).await.expect("a store in memory admits") {
-            Admitted::Fresh(message) => message,
+            Admitted::Fresh(message) | Admitted::Waiting(message) => message,
             Admitted::Duplicate(id) => panic!("{id} is a duplicate"),
         }
     }
 
     /// Admits a message and tells the engine.
     pub async fn submit(&self, submission: Submission) -> MessageId {
-        let message = self.admit(submission).await;
-        let id = message.id;
-        self.engine.admitted(message);
-        id
+        match self.store.admit(submission).await.expect("it is admitted") {
+            Admitted::Fresh(message) => {
+                let id = message.id;
+                self.engine.admitted(message);
+                id
+            }
+            Admitted::Waiting(message) => message.id,
+            Admitted::Duplicate(id) => panic!("{id} is a duplicate"),
+        }
     }
 
     pub async fn send_to(&self, location: &str, to: &str) -> MessageId {

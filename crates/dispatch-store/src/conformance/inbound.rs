@@ -29,7 +29,7 @@ async fn receive(store: &Subject, submission: Submission, consent: Option<Consen
 async fn fresh(store: &Subject, submission: Submission) -> Message {
     match receive(store, submission, None).await {
         Admitted::Fresh(message) => (*message).clone(),
-        Admitted::Duplicate(id) => panic!("{id} is a duplicate"),
+        other => panic!("{other:?}"),
     }
 }
 

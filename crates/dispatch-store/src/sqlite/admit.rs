@@ -1,5 +1,6 @@
 //! The door: submissions become messages, and what cannot be parsed is kept.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dispatch_model::{Channel, Delivery, DeliveryState, Message, MessageId, Submission};
@@ -14,8 +15,11 @@ use super::ledger::{Ledger, event_number};
 use super::names::Kind;
 use super::tally::Counted;
 use super::verb::{Progress, Verb, no_room};
-use crate::transition::DUPLICATES_SHOWN;
-use crate::{Admitted, EventKind, QuarantineRequest, Quarantined, RecipientKey, StoreError, TimelineEvent};
+use crate::transition::{self, DUPLICATES_SHOWN};
+use crate::{
+    Admitted, EventKind, FirstClaim, Planned, Planner, QuarantineRequest, Quarantined, RecipientKey,
+    StoreError, TimelineEvent, Waits,
+};
 
 /// A submission, with all that can be made of it before the writer has it.
 pub(super) struct Admit {
@@ -25,10 +29,13 @@ pub(super) struct Admit {
     key: Key,
     row: MessageRow,
     channel: Channel,
+    planner: Option<Arc<dyn Planner>>,
+    /// Asked for at the first run, like the message.
+    waits: Option<Waits>,
 }
 
 impl Admit {
-    pub(super) fn new(submission: Submission) -> Result<Self, StoreError> {
+    pub(super) fn new(submission: Submission, planner: Option<Arc<dyn Planner>>) -> Result<Self, StoreError> {
         let row = MessageRow::of(&submission).map_err(|error| StoreError::Invalid {
             detail: format!("a submission that cannot be written: {error}"),
         })?;
@@ -38,6 +45,8 @@ impl Admit {
             channel: submission.channel(),
             submission: Some(submission),
             message: None,
+            planner,
+            waits: None,
         })
     }
 
@@ -75,6 +84,36 @@ impl Admit {
     }
 }
 
+impl Admit {
+    /// How its delivery begins: planned already, where the planner says that it waits.
+    fn planned(&mut self, message: &Arc<Message>, mut fresh: Stored) -> (Stored, bool) {
+        if let Some(planner) = self.planner.take() {
+            // A defect of the planner is not one of the store: the message is planned later.
+            let asked = catch_unwind(AssertUnwindSafe(|| planner.waits(message)));
+            self.waits = asked.unwrap_or_else(|_| {
+                tracing::error!(message_id = %message.id, "store.planner: it failed");
+                None
+            });
+        }
+        let waits = self.waits.as_ref().map(|waits| &waits.planned);
+        let Some(planned) = waits.filter(|planned| is_waiting(planned, message.id)) else {
+            return (fresh, false);
+        };
+        fresh.delivery = transition::planned(&fresh.delivery, planned, false, false);
+        fresh.recipient = planned.recipient;
+        fresh.planned_at = Some(planned.delivery.changed_at);
+        (fresh, true)
+    }
+}
+
+fn is_waiting(planned: &Planned, id: MessageId) -> bool {
+    let delivery = &planned.delivery;
+    delivery.message == id
+        && delivery.state == DeliveryState::Scheduled
+        && planned.claim == FirstClaim::No
+        && transition::check_planned(planned).is_ok()
+}
+
 impl Verb for Admit {
     type Output = Admitted;
 
@@ -106,7 +145,6 @@ impl Verb for Admit {
         let source = ledger.names.intern(&ledger.db, Kind::Source, message.source.as_str())?;
         let (id, received_at) = (message.id.as_i64(), message.received_at.as_millis());
         let channel = channel_number(self.channel);
-        let recipient = RecipientKey::of(&message);
         ledger.keys.keep(self.key, id);
         ledger
             .db
@@ -128,20 +166,15 @@ impl Verb for Admit {
                 &self.row.content,
                 &self.row.sender,
             ))?;
-        ledger
-            .db
-            .prepare_cached(
-                "INSERT INTO delivery(id, state, queue, location, channel, flags, due_at, recipient, epoch, \
-                 position, attempts, attempts_total, generation, expires_at, changed_at) \
-                 VALUES(?1, 0, 0, ?2, ?3, 0, ?4, ?5, 0, 0, 0, 0, 0, ?6, ?4)",
-            )?
-            .execute((id, number, channel, received_at, recipient.0, i64::MAX))?;
         let counted = Counted { state: DeliveryState::Unplanned, location: number, lane: None };
-        ledger.tally.born(counted);
-        ledger.indexed.admitted();
         let delivery = Delivery::unplanned(message.id, location, self.channel, message.received_at);
-        ledger.messages.keep(&message, self.weight(), Stored::fresh(delivery, recipient, counted));
-        Ok(Progress::Done(Admitted::Fresh(message)))
+        let fresh = Stored::fresh(delivery, RecipientKey::of(&message), counted);
+        let (mut stored, waits) = self.planned(&message, fresh);
+        ledger.insert(&mut stored)?;
+        ledger.indexed.admitted();
+        ledger.messages.keep(&message, self.weight(), stored);
+        let admitted = if waits { Admitted::Waiting(message) } else { Admitted::Fresh(message) };
+        Ok(Progress::Done(admitted))
     }
 }
 

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::cache::MessageCache;
 use super::config::StoreConfig;
+use super::content::channel_number;
 use super::delivery::{self, Queue, Stored, json, references_text};
 use super::error::Failure;
 use super::keys::{FreshKeys, Keys};
@@ -22,6 +23,17 @@ use super::terms::Indexed;
 use crate::sequence::Sequence;
 use crate::transition;
 use crate::{EventKind, TimelineEvent};
+
+/// A delivery's whole row. Location and channel never change.
+const UPDATE: &str = "UPDATE delivery SET state = ?2, queue = ?3, lane = ?4, route = ?5, backend = ?6, flags = ?7, \
+    due_at = ?8, recipient = ?9, epoch = ?10, position = ?11, attempts = ?12, attempts_total = ?13, generation = ?14, \
+    expires_at = ?15, changed_at = ?16, planned_at = ?17, last_attempt = ?18, called_off = ?19, reference = ?20, \
+    reason = ?21, remaining = ?22, plan = ?23 WHERE id = ?1 AND location = ?24 AND channel = ?25";
+
+const INSERT: &str = "INSERT INTO delivery(id, state, queue, lane, route, backend, flags, due_at, recipient, epoch, \
+    position, attempts, attempts_total, generation, expires_at, changed_at, planned_at, last_attempt, called_off, \
+    reference, reason, remaining, plan, location, channel) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+    ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
 
 /// The numbers of suspended routes and locations.
 #[derive(Debug, Default)]
@@ -168,6 +180,26 @@ impl Ledger {
 
     /// Writes a delivery as it is now, and counts the change.
     pub(super) fn save(&mut self, stored: &Stored) -> Result<(), Failure> {
+        let now = self.write(UPDATE, stored)?;
+        self.tally.moved(stored.counted, now);
+        let id = stored.delivery.message;
+        if stored.delivery.state.is_ended() {
+            self.messages.drop(id);
+        } else if let Some(row) = self.messages.row_mut(id) {
+            *row = Some(Stored { counted: now, ..stored.clone() });
+        }
+        Ok(())
+    }
+
+    /// Writes the delivery of a message that has none yet, and counts it.
+    pub(super) fn insert(&mut self, stored: &mut Stored) -> Result<(), Failure> {
+        stored.counted = self.write(INSERT, stored)?;
+        self.tally.born(stored.counted);
+        Ok(())
+    }
+
+    /// As what it is to be counted.
+    fn write(&mut self, sql: &str, stored: &Stored) -> Result<Counted, Failure> {
         let delivery = &stored.delivery;
         let mut number =
             |kind, text: Option<&str>| text.map(|text| self.names.intern(&self.db, kind, text)).transpose();
@@ -184,46 +216,34 @@ impl Ledger {
         let plan = &delivery.plan;
         let empty = plan.chain.is_empty() && plan.reasons.is_empty();
         let plan = (!empty).then(|| json(&(&plan.chain, &plan.reasons))).transpose()?;
-        self.db
-            .prepare_cached(
-                "UPDATE delivery SET state = ?2, queue = ?3, lane = ?4, route = ?5, backend = ?6, flags = ?7, \
-                 due_at = ?8, recipient = ?9, epoch = ?10, position = ?11, attempts = ?12, attempts_total = ?13, \
-                 generation = ?14, expires_at = ?15, changed_at = ?16, planned_at = ?17, last_attempt = ?18, \
-                 called_off = ?19, reference = ?20, reason = ?21, remaining = ?22, plan = ?23 WHERE id = ?1",
-            )?
-            .execute(rusqlite::params![
-                delivery.message.as_i64(),
-                delivery.state as i64,
-                queue as i64,
-                lane,
-                route,
-                backend,
-                stored.flags(),
-                delivery.due_at.as_millis(),
-                stored.recipient.0,
-                delivery.epoch,
-                delivery.position,
-                delivery.attempts,
-                delivery.attempts_total,
-                delivery.generation,
-                delivery.expires_at.as_millis(),
-                delivery.changed_at.as_millis(),
-                stored.planned_at.map(Timestamp::as_millis),
-                stored.last_attempt,
-                stored.called_off,
-                references_text(&delivery.references),
-                delivery.reason.as_ref().map(json).transpose()?,
-                delivery.remaining.as_ref().map(json).transpose()?,
-                plan,
-            ])?;
-        let now = Counted { state: delivery.state, location: stored.counted.location, lane };
-        self.tally.moved(stored.counted, now);
-        if delivery.state.is_ended() {
-            self.messages.drop(delivery.message);
-        } else if let Some(row) = self.messages.row_mut(delivery.message) {
-            *row = Some(Stored { counted: now, ..stored.clone() });
-        }
-        Ok(())
+        self.db.prepare_cached(sql)?.execute(rusqlite::params![
+            delivery.message.as_i64(),
+            delivery.state as i64,
+            queue as i64,
+            lane,
+            route,
+            backend,
+            stored.flags(),
+            delivery.due_at.as_millis(),
+            stored.recipient.0,
+            delivery.epoch,
+            delivery.position,
+            delivery.attempts,
+            delivery.attempts_total,
+            delivery.generation,
+            delivery.expires_at.as_millis(),
+            delivery.changed_at.as_millis(),
+            stored.planned_at.map(Timestamp::as_millis),
+            stored.last_attempt,
+            stored.called_off,
+            references_text(&delivery.references),
+            delivery.reason.as_ref().map(json).transpose()?,
+            delivery.remaining.as_ref().map(json).transpose()?,
+            plan,
+            stored.counted.location,
+            channel_number(delivery.channel),
+        ])?;
+        Ok(Counted { state: delivery.state, location: stored.counted.location, lane })
     }
 
     pub(super) fn event(&mut self, id: MessageId, event: &TimelineEvent) -> Result<(), Failure> {

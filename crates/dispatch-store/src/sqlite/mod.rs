@@ -47,6 +47,7 @@ mod writer;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use dispatch_model::{Lane, Lease, MessageId, Submission, Timestamp};
@@ -58,15 +59,19 @@ use shared::Shared;
 
 use crate::{
     Admitted, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
-    MessageView, NewInbound, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined,
-    Redrive, Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suppression,
-    SuppressionFilter, Suspension, Unplanned, transition,
+    MessageView, NewInbound, News, Page, Planned, Planner, Purged, QuarantineEntry, QuarantineRequest,
+    Quarantined, Redrive, Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats,
+    Suppression, SuppressionFilter, Suspension, Unplanned, transition,
 };
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn admit(&self, submission: Submission) -> Result<Admitted, StoreError> {
-        self.write(admit::Admit::new(submission)?).await
+        self.write(admit::Admit::new(submission, self.shared().planner())?).await
+    }
+
+    fn plan_with(&self, planner: Arc<dyn Planner>) {
+        self.shared().set_planner(planner);
     }
 
     async fn quarantine(&self, request: QuarantineRequest) -> Result<Quarantined, StoreError> {

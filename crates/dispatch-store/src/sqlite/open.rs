@@ -185,7 +185,10 @@ impl Drop for SqliteStore {
             let _ = reader.join();
         }
         drop(verbs);
-        if let Some(writer) = self.writer.take() {
+        // What a verb held may have been the last to hold the store: the writer does not wait for itself.
+        if let Some(writer) = self.writer.take()
+            && writer.thread().id() != std::thread::current().id()
+        {
             let _ = writer.join();
         }
     }

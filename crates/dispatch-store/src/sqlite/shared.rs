@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::keys::FreshKeys;
 use super::space::Space;
-use crate::StoreHealth;
+use crate::{Planner, StoreHealth};
 
-#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) space: Mutex<Space>,
     pub(super) fresh: Arc<FreshKeys>,
@@ -19,6 +18,7 @@ pub(super) struct Shared {
     groups: AtomicU64,
     verbs: AtomicU64,
     search_lag: AtomicU64,
+    planner: RwLock<Option<Arc<dyn Planner>>>,
     /// Where the purges' walks over the stragglers go on.
     stragglers: Mutex<[i64; 2]>,
     #[cfg(test)]
@@ -36,6 +36,7 @@ impl Shared {
             groups: AtomicU64::new(0),
             verbs: AtomicU64::new(0),
             search_lag: AtomicU64::new(0),
+            planner: RwLock::new(None),
             stragglers: Mutex::new([-1; 2]),
             #[cfg(test)]
             fault: Fault::default(),
@@ -93,12 +94,26 @@ impl Shared {
         self.search_lag.load(Ordering::Relaxed)
     }
 
+    pub(super) fn planner(&self) -> Option<Arc<dyn Planner>> {
+        self.planner.read().clone()
+    }
+
+    pub(super) fn set_planner(&self, planner: Arc<dyn Planner>) {
+        *self.planner.write() = Some(planner);
+    }
+
     pub(super) fn stragglers(&self) -> [i64; 2] {
         *self.stragglers.lock()
     }
 
     pub(super) fn set_stragglers(&self, places: [i64; 2]) {
         *self.stragglers.lock() = places;
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("failed", &self.failed).finish_non_exhaustive()
     }
 }
 

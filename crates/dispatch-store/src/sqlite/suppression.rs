@@ -29,7 +29,7 @@ pub(super) struct Receive {
 
 impl Receive {
     pub(super) fn new(inbound: NewInbound) -> Result<Self, StoreError> {
-        Ok(Self { admit: Admit::new(inbound.submission)?, consent: inbound.consent })
+        Ok(Self { admit: Admit::new(inbound.submission, None)?, consent: inbound.consent })
     }
 }
 
@@ -42,7 +42,7 @@ impl Verb for Receive {
 
     fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Admitted>, Failure> {
         let progress = self.admit.run(ledger)?;
-        if let Progress::Done(Admitted::Fresh(_)) = &progress {
+        if let Progress::Done(Admitted::Fresh(_) | Admitted::Waiting(_)) = &progress {
             match &self.consent {
                 None => {}
                 Some(Consent::Stop(suppression)) => drop(insert(&ledger.db, suppression)?),

@@ -26,6 +26,7 @@ use crate::{
 mod faults;
 mod groups;
 mod opening;
+mod planner;
 mod upkeep;
 
 fn config(folder: &TempDir) -> StoreConfig {
@@ -66,7 +67,8 @@ async fn plan_all(store: &SqliteStore, messages: &[Arc<Message>], due_at: Timest
     assert!(store.plan(plans).await.unwrap().iter().all(Option::is_none));
 }
 
-/// Holds the writer until it is let go.
+/// Holds the writer from the first word that it gets to the second: over a channel without room, the first one is taken
+/// when the writer is held.
 struct Hold(Option<std::sync::mpsc::Receiver<()>>);
 
 impl Verb for Hold {
@@ -75,7 +77,7 @@ impl Verb for Hold {
     fn run(&mut self, _: &mut Ledger) -> Result<Progress<()>, Failure> {
         // Once: its group may be run again.
         if let Some(released) = self.0.take() {
-            let _ = released.recv();
+            let _ = (released.recv(), released.recv());
         }
         Ok(Progress::Done(()))
     }

@@ -88,8 +88,11 @@ impl<V: Verb> Task for Call<V> {
             (Ending::Committed, None) => Err(StoreError::Fatal { detail: "a verb that never ran".into() }),
             (Ending::Failed(trouble), _) => Err(trouble.clone().into_error()),
         };
+        let Self { verb, reply, .. } = *self;
+        // Before whoever asked goes on: a verb may hold what belongs to him.
+        drop(verb);
         // Whoever asked may have gone: the work is done all the same.
-        let _ = self.reply.send(answer);
+        let _ = reply.send(answer);
         None
     }
 }

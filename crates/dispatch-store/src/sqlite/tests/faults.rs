@@ -105,12 +105,13 @@ async fn sqlite_itself_says_full_and_recovers() {
 async fn a_verb_that_fails_does_not_spoil_its_group() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    let (release, hold) = std::sync::mpsc::channel();
+    let (release, hold) = std::sync::mpsc::sync_channel(0);
     let held = tokio::spawn({
         let store = Arc::clone(&store);
         async move { store.write(Hold(Some(hold))).await }
     });
     tokio::task::yield_now().await;
+    release.send(()).unwrap();
     /// Fails in the middle of its work, as by a defect of the schema.
     struct Broken;
     impl Verb for Broken {

@@ -1,0 +1,132 @@
+//! Plans that are written with their messages.
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::{Planned, Planner, RecipientKey, Waits};
+
+type Plans = Box<dyn Fn(&Message) -> Option<Planned> + Send + Sync>;
+
+/// Plans as it is told, and notes what it was asked for and what came to its end.
+struct Script {
+    plans: Plans,
+    asked: Mutex<Vec<MessageId>>,
+    ended: Arc<AtomicUsize>,
+}
+
+struct End(Arc<AtomicUsize>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Planner for Script {
+    fn waits(&self, message: &Arc<Message>) -> Option<Waits> {
+        self.asked.lock().push(message.id);
+        let planned = (self.plans)(message)?;
+        Some(Waits { planned, until_written: Box::new(End(Arc::clone(&self.ended))) })
+    }
+}
+
+fn with(
+    folder: &TempDir,
+    plans: impl Fn(&Message) -> Option<Planned> + Send + Sync + 'static,
+) -> (Arc<SqliteStore>, Arc<Script>) {
+    let store = store(folder);
+    let script = Script { plans: Box::new(plans), asked: Mutex::default(), ended: Arc::default() };
+    let script = Arc::new(script);
+    store.plan_with(Arc::clone(&script) as Arc<dyn Planner>);
+    (store, script)
+}
+
+/// All that can be asked of a store of one message.
+async fn told(store: &SqliteStore, id: MessageId) -> String {
+    let view = store.message(id).await.unwrap().unwrap();
+    let (stats, lanes) = (store.stats().await.unwrap(), store.lanes().await.unwrap());
+    let claimed = store.claim(crate::conformance::sample::request(at(5), 9, None)).await.unwrap();
+    let after = store.stats().await.unwrap();
+    let counted = (&stats.by_state, &after.by_state);
+    format!("{view:?}\n{counted:?}\n{lanes:?}\n{:?} {:?}", claimed.claimed, claimed.next_due)
+}
+
+#[tokio::test]
+async fn a_plan_in_the_write_that_admits_is_as_one_after_it() {
+    for (due_at, suspended) in [(NOON, false), (at(600), false), (NOON, true)] {
+        let mut both = Vec::new();
+        for at_once in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let plan = move |message: &Message| planned(message, due_at, FirstClaim::No);
+            let (store, script) = with(&folder, move |message| at_once.then(|| plan(message)));
+            if suspended {
+                store.suspend(Suspension::Location("L1".into()), true, NOON).await.unwrap();
+            }
+            let message = match store.admit(sms("L1", "m1", 1)).await.unwrap() {
+                Admitted::Waiting(message) if at_once => message,
+                Admitted::Fresh(message) if !at_once => {
+                    store.plan(vec![plan(&message)]).await.unwrap();
+                    message
+                }
+                other => panic!("{other:?}"),
+            };
+            assert!(store.unplanned(MessageId::ZERO, 9).await.unwrap().is_empty());
+            assert_eq!(script.ended.load(Ordering::SeqCst), usize::from(at_once));
+            both.push(told(&store, message.id).await);
+        }
+        assert_eq!(both[0], both[1]);
+    }
+}
+
+#[tokio::test]
+async fn what_it_should_not_plan_is_planned_later() {
+    let of_another = |message: &Message| {
+        let mut plan = planned(message, NOON, FirstClaim::No);
+        plan.delivery.message = message.id.next();
+        plan
+    };
+    let ended = |message: &Message| {
+        let mut plan = planned(message, NOON, FirstClaim::No);
+        plan.delivery.state = DeliveryState::DeadLettered;
+        plan
+    };
+    let plans: [Plans; 5] = [
+        Box::new(|_| None),
+        Box::new(|message| Some(planned(message, NOON, FirstClaim::LeaseMarked))),
+        Box::new(move |message| Some(of_another(message))),
+        Box::new(move |message| Some(ended(message))),
+        Box::new(|_| panic!("a defect of the planner")),
+    ];
+    for plan in plans {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = with(&folder, plan);
+        let admitted = store.admit(sms("L1", "m1", 1)).await.unwrap();
+        let Admitted::Fresh(message) = admitted else { panic!("{admitted:?}") };
+        let unplanned = store.unplanned(MessageId::ZERO, 9).await.unwrap();
+        assert_eq!(unplanned[0].delivery.state, DeliveryState::Unplanned);
+        assert_eq!(unplanned[0].message, message);
+        assert_eq!(store.health(), StoreHealth::Ready);
+    }
+}
+
+#[tokio::test]
+async fn it_is_asked_once_for_each_fresh_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, script) = with(&folder, |message| Some(planned(message, NOON, FirstClaim::No)));
+    // The first transaction fails as a whole, and is done again.
+    store.shared().fault.plan(ffi::SQLITE_FULL);
+    let first = store.admit(sms("L1", "m1", 1)).await;
+    let Admitted::Waiting(message) = store.admit(sms("L1", "m1", 1)).await.unwrap() else {
+        panic!("the first try left something behind: {first:?}")
+    };
+    assert!(matches!(store.admit(sms("L1", "m1", 1)).await.unwrap(), Admitted::Duplicate(_)));
+    assert_eq!(script.asked.lock().as_slice(), [message.id]);
+    assert_eq!(script.ended.load(Ordering::SeqCst), 1);
+    assert_eq!(RecipientKey::of(&message), claim_one(&store).await);
+}
+
+async fn claim_one(store: &SqliteStore) -> RecipientKey {
+    let claims = store.claim(crate::conformance::sample::request(at(5), 9, None)).await.unwrap();
+    assert_eq!(claims.claimed.len(), 1);
+    claims.claimed[0].recipient
+}
