@@ -148,8 +148,7 @@ fn together_each_is_judged_as_it_is_alone() {
         (&of_second, &[&by_second, "N/A"]),
     ];
     // Also in groups in which all are good, of one key and of two.
-    for group in [&cases[..], &cases[..1], &cases[..2], &[cases[0], cases[4], cases[1], cases[10], cases[0]]]
-    {
+    for group in [cases, &cases[..1], &cases[..2], &[cases[0], cases[4], cases[1], cases[10], cases[0]]] {
         let claims: Vec<Claim<'_>> = group
             .iter()
             .map(|(keys, headers)| Claim {

@@ -113,6 +113,10 @@ impl Writer {
     }
 
     /// Waits until the next group may begin; what comes meanwhile is in it, and wakes nobody.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread of its own, and time itself is what it waits for"
+    )]
     fn keep_gap(&mut self) {
         std::thread::sleep(self.gap.saturating_sub(self.began.elapsed()));
         self.began = Instant::now();
