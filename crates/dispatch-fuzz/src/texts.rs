@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use dispatch_highlevel::{SigningKey, VerifyingKey, verify};
+use dispatch_highlevel::{Claim, SigningKey, VerifyingKey, verify, verify_all};
 use dispatch_ingress::{Parsed, read};
 use dispatch_model::{SourceName, Timestamp};
 use dispatch_text::{E164, Region, to_e164};
@@ -56,7 +56,7 @@ fn at() -> Timestamp {
 
 pub(crate) const SIGNATURE: &[&str] = &["N/A", "==", "ed25519=", "v1=", "AAAA", "\n"];
 
-/// The first line is a header, the rest a body. Nothing but its own signature passes.
+/// The first line is a header, the rest a body. Nothing but its own signature passes, alone or beside good ones.
 pub(crate) fn signature(_: &Bench, input: &[u8]) -> Verdict {
     let split = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
     let (header, body) = (&input[..split], input.get(split + 1..).unwrap_or_default());
@@ -70,6 +70,12 @@ pub(crate) fn signature(_: &Bench, input: &[u8]) -> Verdict {
     }
     if verify(&keys, body, [own.as_bytes()]).is_err() {
         return Err("a good signature does not pass".into());
+    }
+    let good = Claim { keys: &keys, body, values: vec![own.as_bytes()] };
+    let given = Claim { values: vec![header], ..good.clone() };
+    let alone = verify(&keys, body, [header]);
+    if verify_all(&[good.clone(), given, good]) != [Ok(()), alone, Ok(())] {
+        return Err("together it is judged otherwise than alone".into());
     }
     let other = [body, b"x"].concat();
     match verify(&keys, &other, [own.as_bytes()]) {
