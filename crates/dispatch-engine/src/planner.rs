@@ -44,15 +44,9 @@ pub(crate) async fn run(core: Arc<Core>, mut queue: mpsc::Receiver<Arc<Message>>
                 if got == 0 {
                     return;
                 }
-                let items = batch.drain(..).map(|message| Unplanned {
-                    delivery: Delivery::unplanned(
-                        message.id,
-                        message.location.clone(),
-                        message.channel(),
-                        message.received_at,
-                    ),
-                    message,
-                });
+                let items = batch
+                    .drain(..)
+                    .map(|message| Unplanned { delivery: fresh(&message), message });
                 plan_batch(&core, &writes, items).await;
             }
             () = core.scan.notified() => {}
@@ -117,16 +111,10 @@ impl Planner for Foreman {
     fn waits(&self, message: &Arc<Message>) -> Option<Waits> {
         let core = self.0.upgrade().filter(|core| !core.stop.is_cancelled())?;
         let setup = core.setup.load_full();
-        let fresh =
-            Delivery::unplanned(message.id, message.location.clone(), message.channel(), message.received_at);
-        let planned = planned(&core, &setup, message, fresh);
+        let planned = planned(&core, &setup, message, fresh(message));
         let (recipient, now) = (RecipientKey::of(message), core.now());
         let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
-        let enters = planned.due_at <= now
-            && !is_suspended(&core, &planned)
-            && !fetches(&setup, &planned, message)
-            && gate.is_free(recipient, now);
-        if enters {
+        if goes_at_once(&core, &setup, &planned, message, now) && gate.is_free(recipient, now) {
             return None;
         }
         gate.arriving();
@@ -161,10 +149,7 @@ fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut W
     let recipient = RecipientKey::of(&message);
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
-        let ready = planned.state == DeliveryState::Scheduled && planned.due_at <= now;
-        if ready
-            && !is_suspended(core, &planned)
-            && !fetches(setup, &planned, &message)
+        if goes_at_once(core, setup, &planned, &message, now)
             && let Some(probe) = gate.try_enter(recipient, now)
         {
             let slot = Slot::new(core, gate, recipient, probe);
@@ -207,6 +192,19 @@ fn end(
     }
     let problem = message.problem.clone().or_else(|| core.suppressed.silences(message, delivery));
     problem.map(|problem| (DeliveryState::DeadLettered, problem))
+}
+
+/// How a message's delivery begins.
+fn fresh(message: &Message) -> Delivery {
+    Delivery::unplanned(message.id, message.location.clone(), message.channel(), message.received_at)
+}
+
+/// Whether nothing but its gate keeps it from being attempted now.
+fn goes_at_once(core: &Core, setup: &Setup, planned: &Delivery, message: &Message, now: Timestamp) -> bool {
+    planned.state == DeliveryState::Scheduled
+        && planned.due_at <= now
+        && !is_suspended(core, planned)
+        && !fetches(setup, planned, message)
 }
 
 fn is_suspended(core: &Core, delivery: &Delivery) -> bool {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use dispatch_engine::EngineConfig;
 use dispatch_store::{Admitted, SqliteStore, Store, StoreConfig, Suspension};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -13,9 +15,8 @@ use crate::world::{Draft, World};
 
 const WAITING: usize = 50_000;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_has_to_wait_is_planned_as_it_is_admitted_and_keeps_its_place() {
-    let folder = tempfile::tempdir().expect("a folder");
+/// A world over a store on disk, whose backend `a` takes one at a time from a provider that is held.
+async fn one_at_a_time(folder: &TempDir) -> (World, Arc<Provider>, Arc<Semaphore>) {
     let config = StoreConfig { free_min: 0, ballast: 0, ..StoreConfig::new(folder.path().join("d.db")) };
     let store = Arc::new(SqliteStore::open(config).expect("it opens"));
     let draft = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1);
@@ -23,6 +24,13 @@ async fn what_has_to_wait_is_planned_as_it_is_admitted_and_keeps_its_place() {
     let hold = provider.hold();
     let world =
         World::start_with(draft, store, Arc::clone(&provider), EngineConfig::default(), Instant::now()).await;
+    (world, provider, hold)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_to_wait_is_planned_as_it_is_admitted_and_keeps_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (world, provider, hold) = one_at_a_time(&folder).await;
     let mut expected = vec![world.send_to("L", "+0").await.to_string()];
     until(async || provider.under_way() == 1).await;
     let mut wait = async |to: &str| match world.store.admit(world.submission("L", to, "x")).await {
@@ -54,14 +62,8 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_50_000_waiting_at_one_location_another_starts_among_the_next_two() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = StoreConfig { free_min: 0, ballast: 0, ..StoreConfig::new(folder.path().join("d.db")) };
-    let store = Arc::new(SqliteStore::open(config).expect("it opens"));
-    let draft = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1);
-    let provider = Arc::new(Provider::default());
-    let hold = provider.hold();
-    let world = Arc::new(
-        World::start_with(draft, store, Arc::clone(&provider), EngineConfig::default(), Instant::now()).await,
-    );
+    let (world, provider, hold) = one_at_a_time(&folder).await;
+    let world = Arc::new(world);
     let mut admitting = JoinSet::new();
     for part in 0..50 {
         let world = Arc::clone(&world);
