@@ -1,7 +1,7 @@
 //! One try at one backend, from the lease to the outcome.
 //!
-//! A fresh message with nothing ahead of it is asked about *before* it is claimed: the plugin's `deliver`
-//! is pure, so plan, claim and mark share one commit. A message that waited is claimed first.
+//! A message of the lobby is asked about *before* it is claimed: the plugin's `deliver` is pure, so claim and mark
+//! share one commit. A message that waited in the store is claimed first.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,15 +11,15 @@ use dispatch_model::{
     Ask, Context, Delivery, DeliveryState, Effect, End, Exchange, Fault, Message, OnUnknown, Outcome, Policy,
     Reason, Reply, Step, Timestamp, WrittenText,
 };
-use dispatch_store::{Claimed, FirstClaim, Planned, RecipientKey, StoreError};
+use dispatch_store::{ClaimOne, Claimed, RecipientKey, StoreError};
 use tokio::time::Instant;
 
 use crate::attachments::Fetching;
 use crate::conversation::{Halt, Line, Next, Script, converse};
 use crate::core::Core;
 use crate::evidence::Evidence;
-use crate::gate::Gate;
-use crate::planner::rescan_later;
+use crate::gate::{Gate, Newcomer};
+use crate::planner::goes_at_once;
 use crate::record::{Ended, give_back, record};
 use crate::shape::{Shaped, shape};
 use crate::{BackendSetup, Grants, LookupOutcome, Setup, question, suppressed};
@@ -82,53 +82,56 @@ impl Means {
     }
 }
 
-/// Attempts a fresh message at once: plan, claim and mark are one write.
-pub(crate) async fn first_attempt(
-    core: Arc<Core>,
-    setup: Arc<Setup>,
-    message: Arc<Message>,
-    planned: Delivery,
-    slot: Slot,
-) {
-    if let Some((attempt, step)) = plan_and_claim(&core, setup, message, planned, slot).await {
+/// Attempts a message of the lobby: claim and mark are one write.
+pub(crate) async fn newcomers_attempt(core: Arc<Core>, newcomer: Newcomer, slot: Slot) {
+    if let Some((attempt, step)) = ask_and_claim(&core, newcomer, slot).await {
         attempt.run(step).await;
     }
 }
 
-async fn plan_and_claim(
+async fn ask_and_claim(
     core: &Arc<Core>,
-    setup: Arc<Setup>,
-    message: Arc<Message>,
-    mut planned: Delivery,
+    newcomer: Newcomer,
     slot: Slot,
 ) -> Option<(Attempt, Result<Next<Outcome>, Fault>)> {
-    let id = message.id;
-    let means = Means::of(&setup, &planned)?;
-    let shaped = shape(Fetching::Now(core), &means, &mut planned, &message).await;
-    let mut attempt = Attempt::begin(core, &setup, means, message, planned, slot);
+    let Newcomer { message, mut delivery, place, .. } = newcomer;
+    drop(place);
+    let (setup, now) = (core.setup.load_full(), core.now());
+    let gate = Arc::clone(&slot.gate);
+    // From here on it is left to the store should anything be in its way: what is to be done then is done there.
+    let left_to_the_store = || gate.tell(now);
+    let here = delivery.backend().is_some_and(|name| setup.lane(name, &delivery.location) == gate.lane);
+    let goes = here
+        && !core.stop.is_cancelled()
+        && now < delivery.expires_at
+        && goes_at_once(core, &setup, &delivery, &message, now)
+        && core.suppressed.silences(&message, &delivery).is_none();
+    let Some(means) = Means::of(&setup, &delivery).filter(|_| goes) else {
+        left_to_the_store();
+        return None;
+    };
+    let shaped = shape(Fetching::Now(core), &means, &mut delivery, &message).await;
+    let mut attempt = Attempt::begin(core, &setup, means, message, delivery, slot);
     let step = attempt.first_step(shaped).await;
-    let delivers = matches!(&step, Ok(Next::Ask(Ask { effect: Effect::Delivers, .. })));
-    let claim = if delivers { FirstClaim::LeaseMarked } else { FirstClaim::Lease };
-    let recipient = attempt.slot.recipient;
-    let plan = Planned { delivery: attempt.delivery.clone(), recipient, claim };
-    let written = core.store.plan(vec![plan]).await;
-    core.planning.lock().remove(&id);
-    match written.map(|leases| leases.into_iter().next().flatten()) {
+    let marked = matches!(&step, Ok(Next::Ask(Ask { effect: Effect::Delivers, .. })));
+    let wanted =
+        ClaimOne { message: attempt.delivery.message, lane: gate.lane.clone(), now: core.now(), marked };
+    match core.store.claim_one(wanted).await {
         Ok(Some(lease)) => {
             attempt.delivery.state = DeliveryState::Leased;
             attempt.delivery.epoch = lease.epoch;
-            attempt.delivery.marked = delivers;
-            attempt.marked = delivers;
+            attempt.delivery.marked = marked;
+            attempt.marked = marked;
             Some((attempt, step))
         }
-        // Cancelled meanwhile, or its route or location was suspended: then it waits in its lane.
+        // Cancelled meanwhile, or its route or location was suspended.
         Ok(None) => {
-            attempt.slot.gate.tell(attempt.delivery.due_at);
+            left_to_the_store();
             None
         }
         Err(error) => {
-            core.store_failed("planning", &error);
-            rescan_later(core);
+            core.store_failed("claiming", &error);
+            left_to_the_store();
             None
         }
     }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attachments::Spool;
-use crate::gate::Gate;
+use crate::gate::{Gate, Room};
 use crate::meters::Meters;
 use crate::suppressed::Suppressed;
 use crate::{BackendSetup, Egress, EngineConfig, Limits, Setup};
@@ -39,6 +39,8 @@ pub(crate) struct Core {
     /// Who wants no messages.
     pub(crate) suppressed: Suppressed,
     pub(crate) spool: Spool,
+    /// Room for messages that only wait for a slot.
+    pub(crate) room: Room,
     /// Claims under way, over all lanes.
     pub(crate) claims: Arc<Semaphore>,
     /// Messages on their way into a plan: a scan of the store passes over them.
@@ -91,6 +93,7 @@ impl Core {
             suspensions: ArcSwap::from_pointee(parts.suspensions),
             suppressed: parts.suppressed,
             spool: Spool::default(),
+            room: Room::default(),
             claims: Arc::new(Semaphore::new(parts.config.claims.max(1))),
             config: parts.config,
             planning: Mutex::default(),

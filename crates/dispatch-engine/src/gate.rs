@@ -1,12 +1,12 @@
 //! The gate of a lane: slots, rate, pause, breaker, and what is known of the work that waits behind it.
 //!
-//! All of it is under one short lock that is never held across an await. Work enters in two ways: one
-//! fresh message at a time ([`Gate::try_enter`], when nothing is ahead of it), or as a claim from the
-//! store ([`Gate::turn`] says what to claim, with slots and tokens already in hand). A lane whose
-//! backend cannot be had is *swept* instead: its deliveries are claimed without slots and tokens, only to
-//! be moved on to the next backend of their chains.
+//! All of it is under one short lock that is never held across an await. [`Gate::turn`] says what enters, with slots
+//! and tokens already in hand: messages of the [lobby](lobby), which were written a moment ago, or a claim from the
+//! store. A lane whose backend cannot be had is *swept* instead: its deliveries are claimed without slots and tokens,
+//! only to be moved on to the next backend of their chains.
 
 mod inner;
+mod lobby;
 mod turn;
 
 use std::collections::HashSet;
@@ -19,8 +19,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use self::inner::Inner;
+use self::lobby::Lobby;
+pub(crate) use self::lobby::{Newcomer, Room};
 pub(crate) use self::turn::{ClaimTurn, Turn};
-use crate::breaker::{Breaker, Passage};
+use crate::breaker::Breaker;
 use crate::bucket::Bucket;
 use crate::meters::Meters;
 use crate::{BreakerStatus, LaneStatus, Limits, Until};
@@ -52,6 +54,7 @@ impl Gate {
             throttles: 0,
             breaker: Breaker::default(),
             next_due: None,
+            lobby: Lobby::default(),
             arriving: 0,
             not_before: None,
             claiming: false,
@@ -119,27 +122,6 @@ impl Gate {
         (doubled.min(inner.limits.pause_max), inner.limits.pause_max)
     }
 
-    /// A slot and a token for a fresh message with nothing ahead of it; whether it enters as a probe.
-    pub(crate) fn try_enter(&self, recipient: RecipientKey, now: Timestamp) -> Option<bool> {
-        let mut inner = self.inner.lock();
-        if !inner.is_free(recipient.0, now) {
-            return None;
-        }
-        let probe = inner.breaker.passage(now) == Passage::Probe;
-        if probe {
-            inner.breaker.begin_probe();
-        }
-        inner.bucket.take(1);
-        inner.in_flight += 1;
-        inner.busy.insert(recipient.0);
-        Some(probe)
-    }
-
-    /// Whether [`Gate::try_enter`] would let this one in now.
-    pub(crate) fn is_free(&self, recipient: RecipientKey, now: Timestamp) -> bool {
-        self.inner.lock().is_free(recipient.0, now)
-    }
-
     /// An attempt ended. Whether the scheduler should look at the lane.
     pub(crate) fn leave(&self, recipient: RecipientKey, probe: bool, now: Timestamp) -> bool {
         let mut inner = self.inner.lock();
@@ -152,20 +134,32 @@ impl Gate {
         if std::mem::take(&mut inner.held_back) {
             inner.tell(now);
         }
-        inner.next_due.is_some() && !inner.claiming
+        !inner.claiming && (inner.next_due.is_some() || !inner.lobby.is_empty())
     }
 
-    /// Fresh messages are being written behind the gate: nobody overtakes them.
+    /// Work is being written that will wait here.
     pub(crate) fn arriving(&self) {
         self.inner.lock().arriving += 1;
     }
 
-    /// They are written (and due then), or could not be.
+    /// It is written (and due then), or could not be.
     pub(crate) fn arrived(&self, due: Option<Timestamp>) {
         let mut inner = self.inner.lock();
         inner.arriving = inner.arriving.saturating_sub(1);
         if let Some(due) = due {
             inner.tell(due);
+        }
+    }
+
+    /// A message that was [arriving](Self::arriving) is written, and due: into the lobby, or it waits in the store alone.
+    pub(crate) fn greet(&self, newcomer: Newcomer, now: Timestamp) {
+        let mut inner = self.inner.lock();
+        inner.arriving = inner.arriving.saturating_sub(1);
+        if inner.welcomes(newcomer.recipient, now) {
+            inner.busy.insert(newcomer.recipient.0);
+            inner.lobby.push(newcomer);
+        } else {
+            inner.tell(newcomer.delivery.due_at);
         }
     }
 
@@ -255,6 +249,7 @@ impl Gate {
         let inner = self.inner.lock();
         inner.in_flight == 0
             && inner.next_due.is_none()
+            && inner.lobby.is_empty()
             && inner.arriving == 0
             && !inner.claiming
             && inner.breaker == Breaker::default()

@@ -1,13 +1,12 @@
 //! From admitted to planned: the first step of every message.
 //!
 //! ```text
-//! being admitted -> has to wait in any case -> Scheduled, in the write that admits (Foreman)
-//! admitted -> queue -+-> nothing ahead, slot and token in hand -> attempt (plans and claims in one write)
-//! store (scan) ------+-> else -> one write for the batch -> Scheduled, for the scheduler
+//! being admitted -> to be tried -> Scheduled, in the write that admits (Foreman)
+//! admitted, and not to be tried -> queue -+-> one write for the batch -> an end, or Scheduled
+//! redriven, or left by a crash -> scan ---+
 //! ```
 //!
-//! The queue is a shortcut. What does not fit in it, and what a crash or a redrive left unplanned, is
-//! read back from the store: nothing depends on memory.
+//! The queue is a shortcut. What does not fit in it is read back from the store: nothing depends on memory.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -16,12 +15,11 @@ use std::time::Duration;
 use dispatch_model::{
     Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED, Timestamp, plan,
 };
-use dispatch_store::{FirstClaim, Planned, Planner, RecipientKey, Suspension, Unplanned, Waits};
+use dispatch_store::{Planned, Planner, RecipientKey, Suspension, Unplanned, Waits};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::attempt::{Slot, first_attempt};
 use crate::core::Core;
-use crate::gate::Gate;
+use crate::gate::{Gate, Newcomer};
 use crate::{Setup, attachments, suppressed};
 
 /// Writes of planned batches under way at once: more would only queue up in the store.
@@ -104,7 +102,7 @@ async fn plan_batch(core: &Arc<Core>, writes: &Arc<Semaphore>, items: impl Itera
     });
 }
 
-/// Plans what has to wait while it is admitted. Whatever it leaves out is planned as ever.
+/// Plans what is to be tried while it is admitted. Whatever it leaves out is planned from the queue.
 pub(crate) struct Foreman(pub(crate) Weak<Core>);
 
 impl Planner for Foreman {
@@ -114,12 +112,17 @@ impl Planner for Foreman {
         let planned = planned(&core, &setup, message, fresh(message));
         let (recipient, now) = (RecipientKey::of(message), core.now());
         let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
-        if goes_at_once(&core, &setup, &planned, message, now) && gate.is_free(recipient, now) {
-            return None;
-        }
         gate.arriving();
-        let arrival = Arrival { core: self.0.clone(), gate, due: planned.due_at };
-        let planned = Planned { delivery: planned, recipient, claim: FirstClaim::No };
+        let at_once = goes_at_once(&core, &setup, &planned, message, now);
+        let place = at_once.then(|| core.room.place(message)).flatten();
+        let newcomer = place.map(|place| Newcomer {
+            message: Arc::clone(message),
+            delivery: planned.clone(),
+            recipient,
+            place,
+        });
+        let arrival = Arrival { core: self.0.clone(), gate, due: planned.due_at, newcomer };
+        let planned = Planned { delivery: planned, recipient };
         Some(Waits { planned, until_written: Box::new(arrival) })
     }
 }
@@ -130,36 +133,31 @@ struct Arrival {
     core: Weak<Core>,
     gate: Arc<Gate>,
     due: Timestamp,
+    /// What may be attempted at once.
+    newcomer: Option<Newcomer>,
 }
 
 impl Drop for Arrival {
     fn drop(&mut self) {
-        self.gate.arrived(Some(self.due));
-        if let Some(core) = self.core.upgrade() {
-            core.enlist(&self.gate);
+        let Some(core) = self.core.upgrade() else { return };
+        match self.newcomer.take() {
+            Some(newcomer) => self.gate.greet(newcomer, core.now()),
+            None => self.gate.arrived(Some(self.due)),
         }
+        core.enlist(&self.gate);
     }
 }
 
 fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut Write) {
     let Unplanned { message, delivery } = item;
-    let now = core.now();
     let planned = planned(core, setup, &message, delivery);
     log(&planned, &message);
     let recipient = RecipientKey::of(&message);
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
-        if goes_at_once(core, setup, &planned, &message, now)
-            && let Some(probe) = gate.try_enter(recipient, now)
-        {
-            let slot = Slot::new(core, gate, recipient, probe);
-            let task = first_attempt(Arc::clone(core), Arc::clone(setup), message, planned, slot);
-            core.tasks.spawn(task);
-            return;
-        }
         gate.arriving();
     }
-    write.planned.push(Planned { delivery: planned, recipient, claim: FirstClaim::No });
+    write.planned.push(Planned { delivery: planned, recipient });
     write.gates.push(gate);
 }
 
@@ -200,7 +198,13 @@ fn fresh(message: &Message) -> Delivery {
 }
 
 /// Whether nothing but its gate keeps it from being attempted now.
-fn goes_at_once(core: &Core, setup: &Setup, planned: &Delivery, message: &Message, now: Timestamp) -> bool {
+pub(crate) fn goes_at_once(
+    core: &Core,
+    setup: &Setup,
+    planned: &Delivery,
+    message: &Message,
+    now: Timestamp,
+) -> bool {
     planned.state == DeliveryState::Scheduled
         && planned.due_at <= now
         && !is_suspended(core, planned)

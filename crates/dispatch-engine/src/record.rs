@@ -141,7 +141,7 @@ fn told(end: End, left: bool) -> (Option<Outcome>, Option<Fault>) {
 async fn write(core: &Arc<Core>, settlement: Settlement) -> bool {
     let mut wait = AGAIN_FIRST;
     loop {
-        match core.store.settle(settlement.clone()).await {
+        match core.store.settle(&settlement).await {
             Ok(()) => break,
             Err(StoreError::Stale(lease)) => {
                 tracing::info!(message_id = %lease.message, epoch = lease.epoch, "attempt.lease_lost");

@@ -15,7 +15,7 @@ use dispatch_store::{ClaimRequest, Claimed};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::attempt::{Slot, claimed_attempt};
+use crate::attempt::{Slot, claimed_attempt, newcomers_attempt};
 use crate::core::Core;
 use crate::gate::{ClaimTurn, Gate, Turn};
 use crate::record::give_back;
@@ -84,6 +84,14 @@ pub(crate) async fn run(core: Arc<Core>) {
 async fn look(core: &Arc<Core>, gate: Arc<Gate>, timers: &mut BinaryHeap<Reverse<Timer>>) {
     match gate.turn(core.now(), core.config.claim_batch.max(1)) {
         Turn::Idle => {}
+        Turn::Attempt(newcomers, probe) => {
+            for newcomer in newcomers {
+                let slot = Slot::new(core, &gate, newcomer.recipient, probe);
+                core.tasks.spawn(newcomers_attempt(Arc::clone(core), newcomer, slot));
+            }
+            // For what waits in the store until later.
+            core.enlist(&gate);
+        }
         Turn::Wait(at) => {
             if gate.set_timer(at, Instant::now()) {
                 timers.push(Reverse(Timer { at, gate }));

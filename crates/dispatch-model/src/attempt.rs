@@ -59,6 +59,27 @@ pub struct AttemptRecord {
     pub exchanges: Vec<Exchange>,
 }
 
+impl AttemptRecord {
+    /// All but the exchanges, which are kept elsewhere and not as long.
+    pub fn without_exchanges(&self) -> Self {
+        Self {
+            number: self.number,
+            backend: self.backend.clone(),
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            outcome: self.outcome.clone(),
+            fault: self.fault.clone(),
+            marked: self.marked,
+            possible_double: self.possible_double,
+            plugin_digest: self.plugin_digest.clone(),
+            idempotency_key: self.idempotency_key.clone(),
+            text: self.text.clone(),
+            callback_url: self.callback_url.clone(),
+            exchanges: Vec::new(),
+        }
+    }
+}
+
 /// An action and what came back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use dispatch_model::{Content, DeliveryState, Submission};
 use dispatch_store::conformance::sample;
-use dispatch_store::{Admitted, Filter, FirstClaim, SqliteStore, Store, StoreConfig};
+use dispatch_store::{Admitted, Filter, SqliteStore, Store, StoreConfig};
 
 /// The size of a text: with its envelope some 2 KiB a message.
 const TEXT: usize = 1_800;
@@ -121,15 +121,16 @@ async fn run(
 /// One message, as far as the verbs go. What fails shows in the next line of the table.
 async fn one(store: &SqliteStore, n: u32, verbs: Verbs, round: u32) {
     let Ok(Admitted::Fresh(message)) = store.admit(submission(n, round)).await else { return };
-    let claim = match verbs {
-        Verbs::Admit => return,
-        Verbs::Cycle => FirstClaim::LeaseMarked,
-        Verbs::Backlog => FirstClaim::No,
-    };
-    let planned = sample::planned(&message, sample::NOON, claim);
+    if matches!(verbs, Verbs::Admit) {
+        return;
+    }
+    let planned = sample::planned(&message, sample::NOON);
     let mut delivery = planned.delivery.clone();
-    let Ok(leases) = store.plan(vec![planned]).await else { return };
-    if let Some(Some(lease)) = leases.first() {
+    if store.plan(vec![planned]).await.is_err() {
+        return;
+    }
+    if matches!(verbs, Verbs::Cycle) {
+        let Ok(Some(lease)) = store.claim_one(sample::one(message.id, true)).await else { return };
         delivery.epoch = lease.epoch;
     } else {
         let Ok(mut claims) = store.claim(sample::request(sample::at(1), 1, None)).await else { return };
@@ -142,7 +143,7 @@ async fn one(store: &SqliteStore, n: u32, verbs: Verbs, round: u32) {
     delivery.state = DeliveryState::Leased;
     let settlement = sample::accepted(&delivery, &format!("SM{round}{n:030}"));
     // A stale one would show as a rate that is too good: there is none here.
-    drop(store.settle(settlement).await);
+    drop(store.settle(&settlement).await);
 }
 
 fn submission(n: u32, round: u32) -> Submission {
@@ -173,7 +174,7 @@ async fn million(folder: &Path) -> Result<(), Anything> {
         let mut submission = submission(n, 0);
         submission.location = format!("location-{n:010}").as_str().into();
         let Admitted::Fresh(message) = store.admit(submission).await? else { continue };
-        store.plan(vec![sample::planned(&message, sample::NOON, FirstClaim::No)]).await?;
+        store.plan(vec![sample::planned(&message, sample::NOON)]).await?;
     }
     // Their keys are written once nothing else is to be done.
     let written = |db: &rusqlite::Connection| {

@@ -28,7 +28,7 @@ pub use receipts::{About, Heard, NewReceipt, News, PARKED_FOR, PARKED_MAX, RECEI
 pub use sqlite::{OpenError, SqliteStore, StoreConfig};
 pub use suppression::{Consent, Lift, NewInbound, SUPPRESSIONS_MAX, Suppression, SuppressionFilter};
 pub use work::{
-    Admitted, ClaimRequest, Claimed, Claims, FirstClaim, LaneRecord, Planned, Planner, Purged,
+    Admitted, ClaimOne, ClaimRequest, Claimed, Claims, LaneRecord, Planned, Planner, Purged,
     QuarantineRequest, Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Suspension,
     Unplanned, Waits,
 };
@@ -51,16 +51,15 @@ pub trait Store: Send + Sync + 'static {
     // ---- the door -------------------------------------------------------------------------------
 
     /// Makes a submission a message, once: dedupe by (location, external id) and the insert are one
-    /// transaction. The delivery is born `Unplanned`, or as the [`Planner`] says.
+    /// transaction. The delivery is born as the [`Planner`] says, or else `Unplanned`.
     ///
     /// Refuses with [`StoreError::LocationFull`] over the location's quota of waiting messages and
     /// with [`StoreError::Full`] below the free-space gate or at the size bound; nothing is stored then.
     /// A duplicate is told as such even then: it asks for no room. The timeline shows the first few.
     async fn admit(&self, submission: Submission) -> Result<Admitted, StoreError>;
 
-    /// Asks this one about each message that is admitted from now on. A store may leave it out: then all are born
-    /// `Unplanned`, and [`plan`](Self::plan) is called for each.
-    fn plan_with(&self, _planner: Arc<dyn Planner>) {}
+    /// Asks this one about each message that is admitted from now on.
+    fn plan_with(&self, planner: Arc<dyn Planner>);
 
     /// Keeps a verified body that could not be parsed; deduped by its digest.
     async fn quarantine(&self, request: QuarantineRequest) -> Result<Quarantined, StoreError>;
@@ -72,13 +71,10 @@ pub trait Store: Send + Sync + 'static {
     /// that backend as its whole chain already.
     async fn unplanned(&self, after: MessageId, limit: usize) -> Result<Vec<Unplanned>, StoreError>;
 
-    /// Writes plans, and claims at once those whose `claim` says so (optionally marked already).
-    /// For each in order: the lease when it was claimed. One that is no longer `Unplanned`
-    /// (cancelled, planned before) is skipped and gives `None`, and one whose route or location is
-    /// suspended is planned and not claimed. Epoch, generation, total of attempts and the possible
-    /// double are the store's: what stands there is kept, whatever the plan says. `changed_at` is when
-    /// it was planned.
-    async fn plan(&self, planned: Vec<Planned>) -> Result<Vec<Option<Lease>>, StoreError>;
+    /// Writes plans. One that is no longer `Unplanned` (cancelled, planned before) is skipped. Epoch, generation,
+    /// total of attempts and the possible double are the store's: what stands there is kept, whatever the plan
+    /// says. `changed_at` is when it was planned.
+    async fn plan(&self, planned: Vec<Planned>) -> Result<(), StoreError>;
 
     /// Leases due deliveries of one lane: round robin over its locations, beginning after
     /// `request.after`; within a location by due time; never two for one recipient and none for a
@@ -90,6 +86,10 @@ pub trait Store: Send + Sync + 'static {
     /// an attempt of the lane ends.
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError>;
 
+    /// Leases this one, and marks it in the same write if asked to. `None` where it does not wait there (cancelled,
+    /// moved, leased), is not due, or its route or location is suspended: nothing changes then.
+    async fn claim_one(&self, wanted: ClaimOne) -> Result<Option<Lease>, StoreError>;
+
     /// Writes "may have been sent" for a lease: it is on disk before the action that delivers leaves.
     async fn mark(&self, lease: Lease) -> Result<(), StoreError>;
 
@@ -97,7 +97,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Stale`] when the lease is not the present one: nothing changes.
     /// One that was called off during the attempt becomes `Cancelled`, unless the provider took it.
     /// The whole delivery is written, its plan too: the order of its backends changes as they come and go.
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError>;
+    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError>;
 
     /// What providers said on their own: one answer for each, in order, all durable together. Each finds its message
     /// by the URL it came to (`about`), by our `key`, or by a reference that an attempt at this backend gave; without one it is

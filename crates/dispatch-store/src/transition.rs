@@ -3,12 +3,12 @@
 
 use dispatch_model::{
     AttemptRecord, BackendName, Channel, Content, Delivery, DeliveryState, Direction, EmailContent,
-    HeardReceipt, Message, Outcome, PhoneNumber, Plan, Reason, SmsContent, Timestamp,
+    HeardReceipt, Message, MessageId, Outcome, PhoneNumber, Plan, Reason, SmsContent, Timestamp,
 };
 
 use crate::{
-    About, EventKind, NewReceipt, Planned, Redrive, Resolution, Retention, SUPPRESSIONS_MAX, Settlement,
-    StoreError, Suppression, TimelineEvent,
+    About, ClaimOne, EventKind, NewReceipt, Planned, Redrive, Resolution, Retention, SUPPRESSIONS_MAX,
+    Settlement, StoreError, Suppression, TimelineEvent,
 };
 
 /// Duplicates of one message that its timeline shows; a sender that goes on repeating itself must not
@@ -77,7 +77,7 @@ pub(crate) fn check_retention(retention: &Retention) -> Result<(), StoreError> {
 }
 
 /// A delivery as planned. What the store counts stands: the plan was made from a copy.
-pub(crate) fn planned(stored: &Delivery, plan: &Planned, claimed: bool, marked: bool) -> Delivery {
+pub(crate) fn planned(stored: &Delivery, plan: &Planned) -> Delivery {
     let mut delivery = plan.delivery.clone();
     delivery.location = stored.location.clone();
     delivery.channel = stored.channel;
@@ -86,12 +86,29 @@ pub(crate) fn planned(stored: &Delivery, plan: &Planned, claimed: bool, marked: 
     delivery.possible_double |= stored.possible_double;
     delivery.epoch = stored.epoch;
     delivery.marked = false;
-    if claimed {
-        delivery.state = DeliveryState::Leased;
-        delivery.epoch += 1;
-        delivery.marked = marked;
-    }
     delivery
+}
+
+/// Whether a plan may be written together with its message.
+pub(crate) fn is_waiting(planned: &Planned, message: MessageId) -> bool {
+    planned.delivery.message == message
+        && planned.delivery.state == DeliveryState::Scheduled
+        && check_planned(planned).is_ok()
+}
+
+/// Leases a delivery that waits.
+pub(crate) fn lease(delivery: &mut Delivery, marked: bool, now: Timestamp) {
+    delivery.state = DeliveryState::Leased;
+    delivery.epoch += 1;
+    delivery.marked = marked;
+    delivery.changed_at = now;
+}
+
+/// Whether a delivery waits where somebody wants to claim it.
+pub(crate) fn is_claimable(delivery: &Delivery, wanted: &ClaimOne) -> bool {
+    delivery.state == DeliveryState::Scheduled
+        && delivery.lane.as_ref() == Some(&wanted.lane)
+        && delivery.due_at <= wanted.now
 }
 
 /// A delivery as its lease leaves it, and what the timeline says of that.
@@ -100,10 +117,10 @@ pub(crate) fn planned(stored: &Delivery, plan: &Planned, claimed: bool, marked: 
 /// acceptance becomes `Cancelled`.
 pub(crate) fn settled(
     stored: &Delivery,
-    settlement: &Settlement,
+    next: &Delivery,
     called_off: Option<&str>,
 ) -> (Delivery, Option<TimelineEvent>) {
-    let mut delivery = settlement.delivery.clone();
+    let mut delivery = next.clone();
     delivery.location = stored.location.clone();
     delivery.channel = stored.channel;
     delivery.epoch = stored.epoch;

@@ -96,35 +96,34 @@ pub struct Planned {
     pub delivery: Delivery,
     /// Its recipient's key.
     pub recipient: RecipientKey,
-    /// Whether to claim it in the same transaction.
-    pub claim: FirstClaim,
 }
 
-/// Plans messages as they are admitted, where that is all there is to do for now: a message that has to wait behind
-/// others is then written once and not twice.
+/// Plans messages as they are admitted: each is then written once and not twice.
 pub trait Planner: Send + Sync + 'static {
-    /// The plan of a fresh message that has to wait; none leaves it `Unplanned`. Called within the write that admits it,
-    /// so it must be quick.
+    /// The plan of a fresh message that is to be tried; none leaves it `Unplanned`. Called within the write that admits
+    /// it, so it must be quick.
     fn waits(&self, message: &Arc<Message>) -> Option<Waits>;
 }
 
 /// A plan that is written together with its message.
 pub struct Waits {
-    /// The plan: `Scheduled`, and claimed by nobody.
+    /// The plan: `Scheduled`.
     pub planned: Planned,
     /// Dropped when it is written, or will not be.
     pub until_written: Box<dyn Send>,
 }
 
-/// A claim in the transaction that plans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirstClaim {
-    /// Leave it scheduled.
-    No,
-    /// Lease it.
-    Lease,
-    /// Lease it and mark it: its first action delivers.
-    LeaseMarked,
+/// A claim of one delivery of which somebody knows that it waits.
+#[derive(Debug, Clone)]
+pub struct ClaimOne {
+    /// Which.
+    pub message: MessageId,
+    /// Where it waits.
+    pub lane: Lane,
+    /// Now.
+    pub now: Timestamp,
+    /// Whether its first action delivers.
+    pub marked: bool,
 }
 
 /// A claim of due work.

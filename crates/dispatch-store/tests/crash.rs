@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use dispatch_model::DeliveryState;
 use dispatch_store::conformance::sample;
-use dispatch_store::{Admitted, FirstClaim, SqliteStore, Store, StoreConfig, StoreHealth};
+use dispatch_store::{Admitted, SqliteStore, Store, StoreConfig, StoreHealth};
 
 const FOLDER: &str = "DISPATCH_STORE_CRASH_FOLDER";
 const ROUND: &str = "DISPATCH_STORE_CRASH_ROUND";
@@ -80,13 +80,16 @@ async fn one(store: &SqliteStore, key: &str, n: u32) -> Option<()> {
     if n.is_multiple_of(4) {
         return Some(());
     }
-    let claim = [FirstClaim::No, FirstClaim::Lease, FirstClaim::LeaseMarked][(n % 3) as usize];
-    let planned = sample::planned(&message, sample::NOON, claim);
+    let planned = sample::planned(&message, sample::NOON);
     let mut delivery = planned.delivery.clone();
-    let leases = store.plan(vec![planned]).await.ok()?;
-    if let (Some(lease), true) = (leases[0], !n.is_multiple_of(5)) {
+    store.plan(vec![planned]).await.ok()?;
+    if n.is_multiple_of(3) {
+        return Some(());
+    }
+    let lease = store.claim_one(sample::one(message.id, n % 3 == 1)).await.ok()?;
+    if let (Some(lease), true) = (lease, !n.is_multiple_of(5)) {
         delivery.epoch = lease.epoch;
-        store.settle(sample::accepted(&delivery, key)).await.ok()?;
+        store.settle(&sample::accepted(&delivery, key)).await.ok()?;
         say(format!("settled {key}"));
     }
     Some(())

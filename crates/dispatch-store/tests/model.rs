@@ -11,7 +11,7 @@ use dispatch_model::{
 };
 use dispatch_store::conformance::sample;
 use dispatch_store::{
-    About, Admitted, ClaimRequest, Claims, Filter, FirstClaim, MemoryStore, NewReceipt, News, Purged,
+    About, Admitted, ClaimOne, ClaimRequest, Claims, Filter, MemoryStore, NewReceipt, News, Purged,
     QuarantineRequest, Redrive, Resolution, Retention, SqliteStore, Store, StoreConfig, StoreError,
     Suspension,
 };
@@ -23,7 +23,8 @@ const QUOTA: u64 = 12;
 enum Verb {
     Admit { location: u8, number: u8, recipient: u8, mail: bool },
     Quarantine(u8),
-    Plan { which: u8, route: u8, later: u8, claim: u8, dead: bool },
+    Plan { which: u8, route: u8, later: u8, dead: bool },
+    ClaimOne { which: u8, own: bool, marked: bool },
     Claim { own: bool, want: u8, busy: u8 },
     Mark { which: u8 },
     Settle { which: u8, end: u8, later: u8, attempt: bool },
@@ -44,8 +45,10 @@ fn verb() -> impl Strategy<Value = Verb> {
         8 => (0..3u8, 0..20u8, 0..5u8, any::<bool>())
             .prop_map(|(location, number, recipient, mail)| Verb::Admit { location, number, recipient, mail }),
         1 => (0..3u8).prop_map(Verb::Quarantine),
-        8 => (any::<u8>(), 0..2u8, 0..40u8, 0..3u8, prop::bool::weighted(0.1))
-            .prop_map(|(which, route, later, claim, dead)| Verb::Plan { which, route, later, claim, dead }),
+        8 => (any::<u8>(), 0..2u8, 0..40u8, prop::bool::weighted(0.1))
+            .prop_map(|(which, route, later, dead)| Verb::Plan { which, route, later, dead }),
+        4 => (any::<u8>(), prop::bool::weighted(0.3), any::<bool>())
+            .prop_map(|(which, own, marked)| Verb::ClaimOne { which, own, marked }),
         6 => (prop::bool::weighted(0.3), 0..6u8, 0..5u8).prop_map(|(own, want, busy)| Verb::Claim { own, want, busy }),
         2 => any::<u8>().prop_map(|which| Verb::Mark { which }),
         6 => (any::<u8>(), 0..6u8, 0..40u8, any::<bool>())
@@ -147,11 +150,10 @@ impl Pair {
                 let here = self.memory.quarantine(request.clone()).await.unwrap();
                 assert_eq!(here, self.disk().quarantine(request).await.unwrap());
             }
-            Verb::Plan { which, route: number, later, claim, dead } => {
+            Verb::Plan { which, route: number, later, dead } => {
                 let Some(view) = self.memory.message(self.id(which)).await.unwrap() else { return };
                 let due = self.now.plus(Duration::from_secs(u64::from(later.saturating_sub(20))));
-                let claim = [FirstClaim::No, FirstClaim::Lease, FirstClaim::LeaseMarked][usize::from(claim)];
-                let mut planned = sample::planned(&view.message, due, claim);
+                let mut planned = sample::planned(&view.message, due);
                 planned.delivery.plan.route = Some(route(number));
                 planned.delivery.changed_at = self.now;
                 if which % 3 == 0 {
@@ -163,6 +165,12 @@ impl Pair {
                 }
                 let here = kind(self.memory.plan(vec![planned.clone()]).await);
                 assert_eq!(here, kind(self.disk().plan(vec![planned]).await));
+            }
+            Verb::ClaimOne { which, own, marked } => {
+                let lane = if own { own_lane() } else { sample::lane() };
+                let wanted = ClaimOne { message: self.id(which), lane, now: self.now, marked };
+                let here = self.memory.claim_one(wanted.clone()).await.unwrap();
+                assert_eq!(here, self.disk().claim_one(wanted).await.unwrap());
             }
             Verb::Claim { own, want, busy } => self.claim(own, want, busy).await,
             Verb::Mark { which } => {
@@ -186,8 +194,8 @@ impl Pair {
                 if !attempt {
                     settlement.attempt = None;
                 }
-                let here = kind(self.memory.settle(settlement.clone()).await);
-                assert_eq!(here, kind(self.disk().settle(settlement).await));
+                let here = kind(self.memory.settle(&settlement).await);
+                assert_eq!(here, kind(self.disk().settle(&settlement).await));
             }
             Verb::Relane => {
                 let here = kind(self.memory.relane(own_lane(), sample::lane(), 1000).await);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_model::{Access, LocationId, Timestamp};
+use dispatch_store::RecipientKey;
 use tokio::time::Instant;
 
+use super::lobby::{Lobby, Newcomer};
 use super::turn::ClaimTurn;
 use crate::Limits;
 use crate::breaker::{Breaker, Passage};
@@ -19,13 +21,15 @@ pub(super) struct Inner {
     /// The least patience of the routes by which its work may go elsewhere; none where it cannot.
     pub(super) siblings: Option<Duration>,
     pub(super) in_flight: u32,
+    /// Recipients of attempts under way and of those in the lobby.
     pub(super) busy: HashSet<i64>,
     pub(super) bucket: Bucket,
     pub(super) paused: Option<(Timestamp, String)>,
     pub(super) throttles: u32,
     pub(super) breaker: Breaker,
-    /// When the first of the waiting work is due, as far as is known.
+    /// When the first of the work that waits in the store alone is due, as far as is known.
     pub(super) next_due: Option<Timestamp>,
+    pub(super) lobby: Lobby,
     /// Fresh messages on their way into the store behind this gate.
     pub(super) arriving: usize,
     /// No claim before then.
@@ -45,6 +49,16 @@ pub(super) struct Inner {
     pub(super) listed: bool,
     pub(super) saving: bool,
     pub(super) unsaved: bool,
+}
+
+/// How many may enter.
+pub(super) enum Capacity {
+    /// So many; as a probe or not.
+    Free { count: usize, probe: bool },
+    /// One more from then on.
+    From(Instant),
+    /// None until somebody leaves.
+    None,
 }
 
 impl Inner {
@@ -75,13 +89,53 @@ impl Inner {
         all.saturating_sub(self.in_flight) as usize
     }
 
-    /// Whether nothing is ahead of a fresh message to this recipient, and there is a slot and a token for it.
-    pub(super) fn is_free(&mut self, recipient: i64, now: Timestamp) -> bool {
-        let idle = !self.claiming && self.arriving == 0 && self.next_due.is_none_or(|due| due > now);
-        idle && self.access(now) == Access::Open
-            && !self.busy.contains(&recipient)
-            && self.free_slots(now) > 0
-            && self.bucket.available(Instant::now()) > 0
+    /// Whether work of the store is to be looked at, or is being.
+    pub(super) fn serves_the_store(&self, now: Timestamp) -> bool {
+        self.claiming || self.next_due.is_some_and(|due| due <= now)
+    }
+
+    /// Whether a message to this recipient may wait in the lobby.
+    pub(super) fn welcomes(&self, recipient: RecipientKey, now: Timestamp) -> bool {
+        !self.serves_the_store(now) && self.access(now) == Access::Open && !self.busy.contains(&recipient.0)
+    }
+
+    /// How many may enter now.
+    pub(super) fn capacity(&mut self, now: Timestamp, clock: Instant, batch: usize) -> Capacity {
+        let slots = self.free_slots(now).min(batch);
+        if slots == 0 {
+            return Capacity::None;
+        }
+        match self.bucket.available(clock) {
+            0 => Capacity::From(self.bucket.ready_at(clock)),
+            tokens => Capacity::Free {
+                count: slots.min(tokens),
+                probe: self.breaker.passage(now) == Passage::Probe,
+            },
+        }
+    }
+
+    /// Lets in as many of the lobby, with slots and tokens.
+    pub(super) fn let_in(&mut self, count: usize, probe: bool) -> Vec<Newcomer> {
+        let entered: Vec<Newcomer> = std::iter::from_fn(|| self.lobby.pop()).take(count).collect();
+        self.enter(entered.len(), probe);
+        entered
+    }
+
+    /// Takes slots and tokens.
+    pub(super) fn enter(&mut self, count: usize, probe: bool) {
+        self.bucket.take(count);
+        self.in_flight += count as u32;
+        if probe {
+            self.breaker.begin_probe();
+        }
+    }
+
+    /// Sends all of the lobby away: they wait in the store, and are claimed there.
+    pub(super) fn clear_lobby(&mut self, now: Timestamp) {
+        while let Some(newcomer) = self.lobby.pop() {
+            self.busy.remove(&newcomer.recipient.0);
+        }
+        self.tell(now);
     }
 
     /// Whether its work is to be moved on rather than to wait.

@@ -8,8 +8,8 @@ use dispatch_model::{Access, LocationId, Timestamp};
 use dispatch_store::Claims;
 use tokio::time::Instant;
 
-use super::Gate;
-use crate::breaker::Passage;
+use super::inner::Capacity;
+use super::{Gate, Newcomer};
 
 /// A claim that found due work and could lease none of it is not repeated before an attempt ends, or this
 /// long.
@@ -19,6 +19,8 @@ const TIMER_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What to do with a lane now.
 pub(crate) enum Turn {
+    /// Attempt these of the lobby; as a probe or not.
+    Attempt(Vec<Newcomer>, bool),
     /// Claim so.
     Claim(ClaimTurn),
     /// Look again then.
@@ -39,13 +41,23 @@ pub(crate) struct ClaimTurn {
 }
 
 impl Gate {
-    /// What to do now. A claim given here must end with [`claimed`](Self::claimed) or
+    /// What to do now. A lobby goes before the store, since it holds all that is due or nothing. A claim given here must end with [`claimed`](Self::claimed) or
     /// [`unclaimed`](Self::unclaimed).
     pub(crate) fn turn(&self, now: Timestamp, batch: usize) -> Turn {
         let clock = Instant::now();
         let mut inner = self.inner.lock();
         if inner.claiming {
             return Turn::Idle;
+        }
+        if !inner.lobby.is_empty() && (inner.serves_the_store(now) || inner.access(now) != Access::Open) {
+            inner.clear_lobby(now);
+        }
+        if !inner.lobby.is_empty() {
+            return match inner.capacity(now, clock, batch) {
+                Capacity::Free { count, probe } => Turn::Attempt(inner.let_in(count, probe), probe),
+                Capacity::From(then) => Turn::Wait(then),
+                Capacity::None => Turn::Idle,
+            };
         }
         let Some(due) = inner.next_due else { return Turn::Idle };
         if due > now {
@@ -64,24 +76,14 @@ impl Gate {
             }
             // A probe is under way: its end wakes the lane.
             Access::Paused(_) | Access::Broken(_) | Access::Suspended | Access::Gone => Turn::Idle,
-            Access::Open => {
-                let slots = inner.free_slots(now).min(batch);
-                if slots == 0 {
-                    return Turn::Idle;
+            Access::Open => match inner.capacity(now, clock, batch) {
+                Capacity::Free { count, probe } => {
+                    inner.enter(count, probe);
+                    Turn::Claim(inner.begin_claim(count, false, probe))
                 }
-                let tokens = inner.bucket.available(clock);
-                if tokens == 0 {
-                    return Turn::Wait(inner.bucket.ready_at(clock));
-                }
-                let want = slots.min(tokens);
-                let probe = inner.breaker.passage(now) == Passage::Probe;
-                inner.bucket.take(want);
-                inner.in_flight += want as u32;
-                if probe {
-                    inner.breaker.begin_probe();
-                }
-                Turn::Claim(inner.begin_claim(want, false, probe))
-            }
+                Capacity::From(then) => Turn::Wait(then),
+                Capacity::None => Turn::Idle,
+            },
         }
     }
 
@@ -141,9 +143,13 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use dispatch_model::Lane;
+    use dispatch_model::{
+        Channel, Content, Delivery, Direction, Lane, LaneEffect, Message, MessageId, PhoneNumber, Reason,
+        SmsContent, Submission,
+    };
     use dispatch_store::RecipientKey;
 
+    use super::super::Room;
     use super::*;
     use crate::Limits;
     use crate::meters::Meters;
@@ -159,29 +165,202 @@ mod tests {
     fn claim(gate: &Gate) -> Option<ClaimTurn> {
         match gate.turn(NOW, 32) {
             Turn::Claim(turn) => Some(turn),
-            Turn::Wait(_) | Turn::Idle => None,
+            Turn::Attempt(..) | Turn::Wait(_) | Turn::Idle => None,
         }
+    }
+
+    /// Who of the lobby is let in, by recipient.
+    fn enter(gate: &Gate) -> Vec<i64> {
+        match gate.turn(NOW, 32) {
+            Turn::Attempt(newcomers, _) => newcomers.iter().map(|one| one.recipient.0).collect(),
+            Turn::Claim(_) | Turn::Wait(_) | Turn::Idle => Vec::new(),
+        }
+    }
+
+    fn message(location: &str, text: String) -> Message {
+        let content = Content::Sms(SmsContent { to: PhoneNumber { original: "1".into(), e164: None }, text });
+        let submission = Submission {
+            direction: Direction::Outbound,
+            source: "test".into(),
+            location: location.into(),
+            external_id: "x".into(),
+            contact: None,
+            received_at: NOW,
+            content,
+            attachments: Vec::new(),
+            extra: serde_json::Map::new(),
+            problem: None,
+        };
+        Message { id: MessageId::from_i64(1), submission }
+    }
+
+    fn comes_from(gate: &Gate, location: &str, recipient: i64) {
+        let message = message(location, String::new());
+        let delivery = Delivery::unplanned(message.id, location.into(), Channel::Sms, NOW);
+        let place = Room::default().place(&message).expect("there is room");
+        let recipient = RecipientKey(recipient);
+        gate.arriving();
+        gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, NOW);
+    }
+
+    fn comes(gate: &Gate, recipient: i64) {
+        comes_from(gate, "L", recipient);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_enters_as_soon_as_there_is_a_slot() {
+        let gate = gate();
+        (1..=5).for_each(|recipient| comes(&gate, recipient));
+        assert_eq!(enter(&gate), [1, 2, 3, 4]);
+        assert!(enter(&gate).is_empty(), "four at once");
+        assert!(!gate.is_idle(NOW));
+        assert!(gate.leave(RecipientKey(2), false, NOW), "somebody waits for the slot");
+        assert_eq!(enter(&gate), [5]);
+        for recipient in [1, 3, 4, 5] {
+            assert!(!gate.leave(RecipientKey(recipient), false, NOW));
+        }
+        assert!(gate.is_idle(NOW));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lobby_serves_one_location_after_the_other() {
+        let gate = gate();
+        for recipient in 1..=9 {
+            comes_from(&gate, "crowd", recipient);
+        }
+        comes_from(&gate, "quiet", 10);
+        assert_eq!(enter(&gate), [1, 10, 2, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_one_to_a_recipient_waits_in_the_store_and_so_do_all_after_it() {
+        let gate = gate();
+        comes(&gate, 1);
+        comes(&gate, 1);
+        comes(&gate, 2);
+        let turn = claim(&gate).expect("the store knows the order");
+        assert_eq!(turn.want, 4);
+        assert!(turn.busy.is_empty(), "nobody is under way: {:?}", turn.busy);
+        comes(&gate, 3);
+        gate.claimed(&turn, &Claims::default(), NOW);
+        assert!(claim(&gate).is_some(), "it came during the claim");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_in_the_store_is_not_overtaken() {
+        let gate = gate();
+        gate.tell(NOW.plus(Duration::from_secs(9)));
+        comes(&gate, 1);
+        assert_eq!(enter(&gate), [1], "what is due later does not count");
+        gate.tell(NOW);
+        comes(&gate, 2);
+        let turn = claim(&gate).expect("there is work in the store");
+        assert_eq!((turn.want, turn.busy.len()), (3, 1));
+        gate.claimed(&turn, &Claims { more: true, ..Claims::default() }, NOW);
+        gate.inner.lock().not_before = None;
+        comes(&gate, 3);
+        let turn = claim(&gate).expect("the store has more");
+        gate.claimed(&turn, &Claims::default(), NOW);
+        comes(&gate, 3);
+        assert_eq!(enter(&gate), [3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lobby_is_empty_while_the_lane_cannot_be_had() {
+        for pauses in [false, true] {
+            let gate = gate();
+            comes(&gate, 1);
+            if pauses {
+                let until = NOW.plus(Duration::from_secs(60));
+                gate.apply(&LaneEffect::Pause { until, reason: Reason::new("429", "slow down") }, false, NOW);
+            } else {
+                gate.suspend(true);
+            }
+            comes(&gate, 2);
+            assert!(enter(&gate).is_empty());
+            gate.suspend(false);
+            gate.inner.lock().paused = None;
+            let turn = claim(&gate).expect("both are to be found in the store");
+            assert!(turn.busy.is_empty(), "{:?}", turn.busy);
+        }
+        let gate = gate();
+        comes(&gate, 1);
+        gate.configure(None, None);
+        assert!(claim(&gate).expect("it is swept").sweep);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomers_keep_the_rate() {
+        let gate = gate();
+        let rate = crate::Rate { count: 2, per: Duration::from_secs(1) };
+        gate.configure(Some(Limits { concurrency: 9, rate: Some(rate), ..Limits::default() }), None);
+        (1..=5).for_each(|recipient| comes(&gate, recipient));
+        let mut entered = enter(&gate).len();
+        assert!((1..=2).contains(&entered), "{entered}");
+        while entered < 5 {
+            let Turn::Wait(then) = gate.turn(NOW, 32) else { panic!("it has to wait for a token") };
+            tokio::time::advance(then.duration_since(Instant::now()) + Duration::from_millis(1)).await;
+            let more = enter(&gate).len();
+            assert_eq!(more, 1);
+            entered += more;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_newcomer_probes_an_open_breaker() {
+        let gate = gate();
+        let reason = Reason::new("401", "no credit");
+        gate.apply(&LaneEffect::OpenBreaker { reason }, false, NOW);
+        let later = NOW.plus(Duration::from_secs(24 * 3600));
+        assert_eq!(gate.access(later), Access::Open, "it may be probed");
+        for recipient in 1..=3 {
+            gate.arriving();
+            let message = message("L", String::new());
+            let delivery = Delivery::unplanned(message.id, "L".into(), Channel::Sms, NOW);
+            let place = Room::default().place(&message).expect("there is room");
+            let recipient = RecipientKey(recipient);
+            gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, later);
+        }
+        let Turn::Attempt(probe, true) = gate.turn(later, 32) else { panic!("a probe") };
+        assert_eq!(probe.len(), 1);
+        assert!(matches!(gate.turn(later, 32), Turn::Idle), "its end wakes the lane");
+        gate.apply(&LaneEffect::Success, true, later);
+        assert!(gate.leave(probe[0].recipient, true, later));
+        assert!(matches!(gate.turn(later, 32), Turn::Claim(_)), "the others went to the store meanwhile");
+    }
+
+    #[test]
+    fn all_lobbies_share_their_room_and_it_is_given_back() {
+        let room = Room::default();
+        let large = message("L", "x".repeat(12 << 20));
+        let places = [room.place(&large), room.place(&large)];
+        assert!(places.iter().all(Option::is_some));
+        assert!(room.place(&large).is_none());
+        assert!(room.place(&message("L", String::new())).is_some(), "a refused one takes nothing");
+        drop(places);
+        assert!(room.place(&large).is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn slots_are_in_hand_and_given_back() {
         let gate = gate();
         assert!(claim(&gate).is_none(), "no work, no claim");
-        assert_eq!(gate.try_enter(RecipientKey(1), NOW), Some(false));
-        assert_eq!(gate.try_enter(RecipientKey(1), NOW), None, "one in flight for each recipient");
+        comes(&gate, 1);
+        assert_eq!(enter(&gate), [1]);
         gate.tell(NOW);
-        assert_eq!(gate.try_enter(RecipientKey(2), NOW), None, "nobody overtakes what waits");
         let turn = claim(&gate).expect("there is work");
         assert_eq!(turn.want, 3);
         assert!(claim(&gate).is_none(), "one claim at a time");
         gate.claimed(&turn, &Claims::default(), NOW);
-        assert_eq!(gate.try_enter(RecipientKey(2), NOW), Some(false));
+        comes(&gate, 2);
+        assert_eq!(enter(&gate), [2]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_attempt_that_ends_during_a_claim_frees_what_the_claim_passed_over() {
         let gate = gate();
-        assert!(gate.try_enter(RecipientKey(1), NOW).is_some());
+        comes(&gate, 1);
+        assert_eq!(enter(&gate), [1]);
         gate.tell(NOW);
         let turn = claim(&gate).expect("there is work");
         assert!(turn.busy.contains(&1));
@@ -193,7 +372,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_claim_passed_over_is_looked_for_when_an_attempt_ends() {
         let gate = gate();
-        assert!(gate.try_enter(RecipientKey(1), NOW).is_some());
+        comes(&gate, 1);
+        assert_eq!(enter(&gate), [1]);
         gate.tell(NOW);
         let turn = claim(&gate).expect("there is work");
         gate.claimed(&turn, &Claims::default(), NOW);

@@ -92,7 +92,7 @@ async fn the_route_may_want_it_to_fail() {
     let world = with(MediaSupport::Content, AttachmentPolicy::Fail).await;
     world.provider.file(BAD, Err(FetchError::Transient("dns".into())));
     let id = send(&world, &[BAD]).await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     world.provider.file(BAD, Ok(1));
     world.until(id, DeliveryState::Accepted).await;
 }

@@ -18,9 +18,9 @@ async fn a_fresh_message_costs_two_writes_besides_its_admission() {
     let world = Draft::to(&["a"]).start().await;
     world.ends(DeliveryState::Accepted).await;
     let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::SeqCst);
-    assert_eq!(count(&world.store.plans), 1, "plan, claim and mark are one");
-    assert_eq!(count(&world.store.marks), 0);
-    assert_eq!(count(&world.store.claims), 0);
+    assert_eq!(count(&world.store.plans), 0, "it is planned as it is admitted");
+    assert_eq!(count(&world.store.claims), 1);
+    assert_eq!(count(&world.store.marks), 0, "claim and mark are one");
     assert_eq!(count(&world.store.settles), 1);
 }
 

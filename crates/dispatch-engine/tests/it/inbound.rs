@@ -134,7 +134,7 @@ async fn a_delivery_that_waits_is_held_back() {
     let world = draft().start().await;
     world.provider.answers("a", [Answer::Status(503)]);
     let id = world.send_to("loc", ANA).await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     writes(&world, "a", "SM1", "baja").await;
     let view = world.until(id, DeliveryState::DeadLettered).await;
     assert_eq!(view.delivery.reason.map(|reason| reason.code), Some(SUPPRESSED.into()));
@@ -147,7 +147,7 @@ async fn what_may_have_arrived_is_held_and_not_tried_again() {
     let world = draft().start().await;
     world.provider.answers("a", [Answer::Failed(true)]);
     let id = world.send_to("loc", ANA).await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     writes(&world, "a", "SM1", "baja").await;
     let view = world.until(id, DeliveryState::Held).await;
     assert_eq!(view.delivery.reason.map(|reason| reason.code), Some(SUPPRESSED.into()));

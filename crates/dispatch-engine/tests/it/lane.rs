@@ -54,7 +54,7 @@ async fn throttling_pauses_everybody_capped_and_shown_with_its_end() {
     let world = Draft::to(&["a"]).limits(|limits| limits.pause_max = Duration::from_secs(300)).start().await;
     world.provider.answers("a", [Answer::Later(429, 100_000)]);
     let first = world.send().await;
-    world.until(first, DeliveryState::Scheduled).await;
+    world.deferred(first).await;
     let paused = world.lane("a").await.paused.expect("it is paused");
     let left = paused.until.since(world.now());
     assert!(left > Duration::from_secs(290) && left <= Duration::from_secs(300), "{left:?}");
@@ -109,7 +109,7 @@ async fn a_location_with_credentials_of_its_own_has_a_lane_of_its_own() {
     let world = Draft::to(&["a"]).overlay("a", "own", true).overlay("a", "same", false).start().await;
     world.provider.always("a@own", Answer::Status(401));
     let own = world.send_to("own", "+1").await;
-    world.until(own, DeliveryState::Scheduled).await;
+    world.deferred(own).await;
     let same = world.send_to("same", "+2").await;
     let other = world.send_to("other", "+3").await;
     all_accepted(&world, &[same, other]).await;

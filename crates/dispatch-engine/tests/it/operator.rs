@@ -56,7 +56,7 @@ async fn what_waits_at_a_backend_moves_on_when_it_is_suspended() {
         ids.push(world.send().await);
     }
     for id in &ids {
-        world.until(*id, DeliveryState::Scheduled).await;
+        world.deferred(*id).await;
     }
     world.engine.suspend(Suspension::Backend("a".into())).await.expect("it is stored");
     for id in &ids {
@@ -151,7 +151,7 @@ async fn waiting_ones_are_called_off_at_once() {
     let world = Draft::to(&["a"]).start().await;
     world.provider.answers("a", [Answer::Later(503, 60)]);
     let id = world.send().await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     let filter = Filter { location: Some("loc".into()), ..Filter::default() };
     assert_eq!(world.store.cancel(filter, "stop".into(), world.now()).await.expect("it answers"), 1);
     tokio::time::sleep(Duration::from_secs(3600)).await;

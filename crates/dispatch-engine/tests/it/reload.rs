@@ -39,7 +39,7 @@ async fn waiting_deliveries_see_the_new_policy_and_settings() {
     let world = Draft::to(&["a"]).policy(|policy| policy.retry.attempts = 100).start().await;
     world.provider.always("a", Answer::Later(503, 60));
     let id = world.send().await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     world.engine.reload(next(&world, |draft| {
         draft.policies.entry("all".into()).or_default().retry.attempts = 2;
     }));
@@ -52,7 +52,7 @@ async fn what_waits_for_a_backend_that_is_gone_goes_elsewhere_or_ends() {
     let world = Draft::to(&["a", "b"]).start().await;
     world.provider.always("a", Answer::Later(503, 60));
     let id = world.send().await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     world.engine.reload(next(&world, |draft| {
         draft.backends.retain(|(name, _)| name == "b");
         draft.rules[0].deliver = dispatch_routing::Deliver::InOrder(vec!["b".into()]);
@@ -63,7 +63,7 @@ async fn what_waits_for_a_backend_that_is_gone_goes_elsewhere_or_ends() {
     let world = Draft::to(&["a"]).start().await;
     world.provider.always("a", Answer::Later(503, 60));
     let id = world.send().await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     world.engine.reload(next(&world, |draft| {
         draft.backends[0].0 = "z".into();
         draft.rules[0].deliver = dispatch_routing::Deliver::InOrder(vec!["z".into()]);
@@ -77,14 +77,14 @@ async fn a_location_gets_and_loses_a_lane_of_its_own() {
     let world = Draft::to(&["a"]).start().await;
     world.provider.answers("a", [Answer::Later(503, 60)]);
     let id = world.send().await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     world.engine.reload(next(&world, |draft| draft.overlays.push(("a".into(), "loc".into(), true))));
     world.until(id, DeliveryState::Accepted).await;
     assert_eq!(world.provider.sent_by(), ["a", "a@loc"]);
 
     world.provider.answers("a@loc", [Answer::Later(503, 60)]);
     let id = world.send().await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     world.engine.reload(next(&world, |draft| draft.generation += 1));
     world.until(id, DeliveryState::Accepted).await;
     assert_eq!(world.provider.sent_by(), ["a", "a@loc", "a@loc", "a"]);

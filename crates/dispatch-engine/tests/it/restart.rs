@@ -24,7 +24,7 @@ async fn scheduled_is_tried_when_it_is_due() {
     let world = Draft::to(&["a"]).start().await;
     world.provider.answers("a", [Answer::Later(503, 3600)]);
     let id = world.send().await;
-    world.until(id, DeliveryState::Scheduled).await;
+    world.deferred(id).await;
     let due = world.delivery(id).await.due_at;
     let world = world.crash().await;
     let view = world.until(id, DeliveryState::Accepted).await;
@@ -121,8 +121,8 @@ async fn a_lane_that_is_gone_after_a_restart_is_emptied() {
     world.provider.always("a", Answer::Later(503, 3600));
     let own = world.send_to("own", "+1").await;
     let shared = world.send_to("loc", "+2").await;
-    world.until(own, DeliveryState::Scheduled).await;
-    world.until(shared, DeliveryState::Scheduled).await;
+    world.deferred(own).await;
+    world.deferred(shared).await;
     let mut draft = world.draft.clone();
     draft.backends.retain(|(name, _)| name == "b");
     draft.overlays.clear();

@@ -74,7 +74,7 @@ impl Store for Moody {
         self.inner.unplanned(after, limit).await
     }
 
-    async fn plan(&self, planned: Vec<Planned>) -> Result<Vec<Option<Lease>>, StoreError> {
+    async fn plan(&self, planned: Vec<Planned>) -> Result<(), StoreError> {
         self.alive().await;
         refuse(&self.refuse_plan)?;
         self.plans.fetch_add(1, Ordering::SeqCst);
@@ -88,6 +88,13 @@ impl Store for Moody {
         self.inner.claim(request).await
     }
 
+    async fn claim_one(&self, wanted: ClaimOne) -> Result<Option<Lease>, StoreError> {
+        self.alive().await;
+        refuse(&self.refuse_claim)?;
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        self.inner.claim_one(wanted).await
+    }
+
     async fn mark(&self, lease: Lease) -> Result<(), StoreError> {
         self.alive().await;
         refuse(&self.refuse_mark)?;
@@ -95,7 +102,7 @@ impl Store for Moody {
         self.inner.mark(lease).await
     }
 
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
         self.alive().await;
         refuse(&self.refuse_settle)?;
         self.settles.fetch_add(1, Ordering::SeqCst);

@@ -262,6 +262,14 @@ impl World {
         view
     }
 
+    /// Waits until it was tried, and is to be tried again.
+    pub async fn deferred(&self, id: MessageId) {
+        let waits =
+            |delivery: Delivery| delivery.state == DeliveryState::Scheduled && delivery.attempts_total > 0;
+        let became = wait_until(|| async { waits(self.delivery(id).await) }).await;
+        assert!(became, "never deferred: {:#?}", self.delivery(id).await);
+    }
+
     /// Sends one and waits until it is in this state.
     pub async fn ends(&self, state: DeliveryState) -> MessageView {
         let id = self.send().await;

@@ -115,6 +115,10 @@ impl Store for FakeStore {
         Ok(admitted)
     }
 
+    fn plan_with(&self, planner: Arc<dyn Planner>) {
+        self.inner.plan_with(planner);
+    }
+
     async fn quarantine(&self, request: QuarantineRequest) -> Result<Quarantined, StoreError> {
         self.call().await?;
         let quarantined = self.inner.quarantine(request.clone()).await?;
@@ -127,16 +131,19 @@ impl Store for FakeStore {
     async fn unplanned(&self, _: MessageId, _: usize) -> Result<Vec<Unplanned>, StoreError> {
         unreachable!("the door does not ask")
     }
-    async fn plan(&self, _: Vec<Planned>) -> Result<Vec<Option<Lease>>, StoreError> {
+    async fn plan(&self, _: Vec<Planned>) -> Result<(), StoreError> {
         unreachable!("the door does not ask")
     }
     async fn claim(&self, _: ClaimRequest) -> Result<Claims, StoreError> {
         unreachable!("the door does not ask")
     }
+    async fn claim_one(&self, _: ClaimOne) -> Result<Option<Lease>, StoreError> {
+        unreachable!("the door does not ask")
+    }
     async fn mark(&self, _: Lease) -> Result<(), StoreError> {
         unreachable!("the door does not ask")
     }
-    async fn settle(&self, _: Settlement) -> Result<(), StoreError> {
+    async fn settle(&self, _: &Settlement) -> Result<(), StoreError> {
         unreachable!("the door does not ask")
     }
     async fn hear(&self, _: Vec<News>) -> Result<Vec<Heard>, StoreError> {

@@ -68,13 +68,12 @@ pub(super) async fn a_location_has_a_quota(store: Subject) {
     let claimed = leased(&store, sms("L2", "m0", 1)).await;
     // An end makes room.
     let first = store.unplanned(MessageId::ZERO, 1).await.expect("an answer");
-    let plan = super::sample::planned(&first[0].message, NOON, crate::FirstClaim::Lease);
-    let lease = store.plan(vec![plan]).await.expect("a plan")[0].expect("a lease");
+    let lease = super::sample::plan_and_claim(&store, &first[0].message).await;
     let mut delivery = first[0].delivery.clone();
     delivery.epoch = lease.epoch;
-    store.settle(accepted(&delivery, "SM1")).await.expect("an end");
+    store.settle(&accepted(&delivery, "SM1")).await.expect("an end");
     admit(&store, sms("L1", "now there is room", 1)).await;
-    store.settle(accepted(&claimed.delivery, "SM2")).await.expect("an end");
+    store.settle(&accepted(&claimed.delivery, "SM2")).await.expect("an end");
 }
 
 pub(super) async fn everything_of_a_submission_comes_back(store: Subject) {

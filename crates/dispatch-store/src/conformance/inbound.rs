@@ -5,10 +5,10 @@ use std::time::Duration;
 use dispatch_model::{Channel, DeliveryState, Direction, Message, Submission};
 
 use super::Subject;
-use super::sample::{NOON, admit, at, ended, planned, sms};
+use super::sample::{NOON, admit, at, ended, plan_and_claim, planned, sms};
 use crate::{
-    Admitted, Consent, Cursor, Filter, FirstClaim, Lift, NewInbound, Redrive, Retention, SUPPRESSIONS_MAX,
-    StoreError, Suppression, SuppressionFilter,
+    Admitted, Consent, Cursor, Filter, Lift, NewInbound, Redrive, Retention, SUPPRESSIONS_MAX, StoreError,
+    Suppression, SuppressionFilter,
 };
 
 const FROM: &str = "+525500000007";
@@ -86,7 +86,7 @@ pub(super) async fn those_from_people_are_found_apart(store: Subject) {
 
 pub(super) async fn what_is_kept_can_be_handed_on_later(store: Subject) {
     let message = fresh(&store, from_person("twilio", "L1", "SM1")).await;
-    let mut plan = planned(&message, NOON, FirstClaim::No);
+    let mut plan = planned(&message, NOON);
     plan.delivery.state = DeliveryState::Kept;
     plan.delivery.lane = None;
     store.plan(vec![plan]).await.expect("a plan");
@@ -99,10 +99,9 @@ pub(super) async fn what_is_kept_can_be_handed_on_later(store: Subject) {
 
 pub(super) async fn a_senders_address_goes_with_the_content_and_the_key_stays(store: Subject) {
     let message = fresh(&store, from_person("twilio", "L1", "SM1")).await;
-    let claimed = store.plan(vec![planned(&message, NOON, FirstClaim::Lease)]).await.expect("a plan");
-    assert!(claimed[0].is_some());
+    plan_and_claim(&store, &message).await;
     let delivery = store.message(message.id).await.expect("an answer").expect("it").delivery;
-    store.settle(ended(&delivery, DeliveryState::DeadLettered)).await.expect("an end");
+    store.settle(&ended(&delivery, DeliveryState::DeadLettered)).await.expect("an end");
     let after = |days: u64| NOON.plus(Duration::from_secs(days * 24 * 3600 + 60));
     let retention = Retention { dedupe: Duration::from_secs(120 * 24 * 3600), ..Retention::default() };
     while store.purge(retention, after(30)).await.expect("a purge").more {}

@@ -4,9 +4,10 @@ use dispatch_model::{DeliveryState, MessageId};
 
 use super::Subject;
 use super::sample::{
-    NOON, accepted, admit, at, claim, deferred, ended, lane, leased, planned, schedule, sms, state,
+    NOON, accepted, admit, at, claim, deferred, ended, lane, leased, one, plan_and_claim, planned, schedule,
+    sms, state,
 };
-use crate::{EventKind, Filter, FirstClaim, LaneRecord, Redrive, Resolution, Suspension};
+use crate::{EventKind, Filter, LaneRecord, Redrive, Resolution, Suspension};
 
 fn ids(ids: &[MessageId]) -> Filter {
     Filter { ids: ids.to_vec(), ..Filter::default() }
@@ -22,8 +23,7 @@ pub(super) async fn cancel_takes_what_matches(store: Subject) {
     let other = schedule(&store, sms("L2", "m3", 3), at(60)).await.id;
     let under_way = {
         let message = admit(&store, sms("L1", "m4", 4)).await;
-        store.plan(vec![planned(&message, NOON, FirstClaim::Lease)]).await.expect("a plan");
-        message.id
+        plan_and_claim(&store, &message).await.message
     };
     let count = store.cancel(of_location("L1"), "wrong list".into(), at(5)).await.expect("a cancel");
     assert_eq!(count, 2, "a leased one is left alone unless it is named");
@@ -48,8 +48,8 @@ pub(super) async fn cancel_waits_for_an_attempt(store: Subject) {
     assert_eq!(store.cancel(both.clone(), "stop".into(), at(2)).await.expect("a cancel"), 2);
     assert_eq!(store.cancel(both, "stop".into(), at(2)).await.expect("a cancel"), 0, "asked already");
     assert_eq!(state(&store, retried.message).await, DeliveryState::Leased);
-    store.settle(deferred(&retried, at(60))).await.expect("an end");
-    store.settle(accepted(&taken, "SM1")).await.expect("an end");
+    store.settle(&deferred(&retried, at(60))).await.expect("an end");
+    store.settle(&accepted(&taken, "SM1")).await.expect("an end");
     let view = store.message(retried.message).await.expect("an answer").expect("it");
     assert_eq!((view.delivery.state, view.attempts.len()), (DeliveryState::Cancelled, 1));
     assert_eq!(state(&store, taken.message).await, DeliveryState::Accepted);
@@ -62,7 +62,7 @@ pub(super) async fn redrive_begins_anew(store: Subject) {
         [DeliveryState::DeadLettered, DeliveryState::Expired, DeliveryState::Accepted].into_iter().enumerate()
     {
         let claimed = leased(&store, sms("L1", &format!("m{n}"), n as u32)).await.delivery;
-        store.settle(ended(&claimed, end)).await.expect("an end");
+        store.settle(&ended(&claimed, end)).await.expect("an end");
         dead.push(claimed.message);
     }
     let request = |to| Redrive { filter: of_location("L1"), to, note: "config fixed".into() };
@@ -76,8 +76,7 @@ pub(super) async fn redrive_begins_anew(store: Subject) {
     assert_eq!(delivery.plan.chain, ["telnyx".into()]);
     assert_eq!(delivery.reason, None);
     // A plan made from a copy does not take back what the store counts.
-    let lease = store.plan(vec![planned(&unplanned[0].message, NOON, FirstClaim::Lease)]).await.expect("it");
-    assert_eq!(lease[0].expect("a lease").epoch, 2);
+    assert_eq!(plan_and_claim(&store, &unplanned[0].message).await.epoch, 2);
     let view = store.message(dead[0]).await.expect("an answer").expect("it");
     assert_eq!((view.delivery.generation, view.delivery.attempts_total), (1, 1));
     let kinds: Vec<EventKind> = view.events.iter().map(|event| event.kind).collect();
@@ -88,7 +87,7 @@ pub(super) async fn held_ones_are_resolved(store: Subject) {
     let mut held = Vec::new();
     for n in 0..3 {
         let claimed = leased(&store, sms("L1", &format!("m{n}"), n)).await.delivery;
-        store.settle(ended(&claimed, DeliveryState::Held)).await.expect("an end");
+        store.settle(&ended(&claimed, DeliveryState::Held)).await.expect("an end");
         held.push(claimed.message);
     }
     for (id, resolution) in held.iter().zip([Resolution::Accepted, Resolution::Failed, Resolution::Retry]) {
@@ -112,8 +111,9 @@ pub(super) async fn suspended_work_stays(store: Subject) {
     assert!(!store.suspend(location.clone(), true, at(2)).await.expect("an answer"));
     assert_eq!(store.suspensions().await.expect("an answer"), [(location.clone(), at(1))]);
     let fresh = admit(&store, sms("L1", "m2", 2)).await;
-    let leases = store.plan(vec![planned(&fresh, NOON, FirstClaim::Lease)]).await.expect("a plan");
-    assert_eq!(leases, [None], "planned, and not claimed");
+    store.plan(vec![planned(&fresh, NOON)]).await.expect("a plan");
+    assert_eq!(store.claim_one(one(fresh.id, true)).await.expect("an answer"), None);
+    assert_eq!(state(&store, fresh.id).await, DeliveryState::Scheduled, "planned, and not claimed");
     let later = schedule(&store, sms("L1", "m3", 3), at(30)).await.id;
     let other = schedule(&store, sms("L2", "m4", 4), NOON).await.id;
     let claims = claim(&store, at(60), 9, None).await;

@@ -21,10 +21,10 @@ async fn found(store: &Subject, filter: Filter) -> Vec<MessageId> {
 
 pub(super) async fn a_timeline_is_whole(store: Subject) {
     let claimed = leased(&store, sms("L1", "m1", 1)).await.delivery;
-    store.settle(deferred(&claimed, at(30))).await.expect("an end");
+    store.settle(&deferred(&claimed, at(30))).await.expect("an end");
     let claimed = claim(&store, at(31), 1, None).await.claimed.remove(0).delivery;
     store.admit(sms("L1", "m1", 1)).await.expect("a duplicate");
-    store.settle(ended(&claimed, DeliveryState::DeadLettered)).await.expect("an end");
+    store.settle(&ended(&claimed, DeliveryState::DeadLettered)).await.expect("an end");
     let view = store.message(claimed.message).await.expect("an answer").expect("it");
     let numbers: Vec<u32> = view.attempts.iter().map(|attempt| attempt.number).collect();
     assert_eq!(numbers, [1, 2]);
@@ -37,7 +37,7 @@ pub(super) async fn a_timeline_is_whole(store: Subject) {
 
 pub(super) async fn any_id_finds_it(store: Subject) {
     let claimed = leased(&store, sms("L1", "m1", 1)).await.delivery;
-    store.settle(accepted(&claimed, "SM77")).await.expect("an end");
+    store.settle(&accepted(&claimed, "SM77")).await.expect("an end");
     let twin = admit(&store, sms("L2", "m1", 2)).await.id;
     let id = claimed.message;
     let find = async |text: &str| store.find(text).await.expect("an answer");
@@ -52,12 +52,12 @@ pub(super) async fn any_id_finds_it(store: Subject) {
 pub(super) async fn filters_narrow(store: Subject) {
     let accepted_one = {
         let claimed = leased(&store, sms("L1", "m1", 1)).await.delivery;
-        store.settle(accepted(&claimed, "SM1")).await.expect("an end");
+        store.settle(&accepted(&claimed, "SM1")).await.expect("an end");
         claimed.message
     };
     let dead = {
         let claimed = leased(&store, sms("L2", "m2", 2)).await.delivery;
-        store.settle(ended(&claimed, DeliveryState::DeadLettered)).await.expect("an end");
+        store.settle(&ended(&claimed, DeliveryState::DeadLettered)).await.expect("an end");
         claimed.message
     };
     let mut mail = email("L2", "m3", "Ana <Ana@Example.com>");
@@ -110,7 +110,7 @@ pub(super) async fn pages_follow_on(store: Subject) {
 
 pub(super) async fn states_are_counted(store: Subject) {
     let claimed = leased(&store, sms("L1", "m1", 1)).await.delivery;
-    store.settle(accepted(&claimed, "SM1")).await.expect("an end");
+    store.settle(&accepted(&claimed, "SM1")).await.expect("an end");
     schedule(&store, sms("L1", "m2", 2), NOON).await;
     admit(&store, sms("L1", "m3", 3)).await;
     let stats = store.stats().await.expect("counts");

@@ -6,7 +6,7 @@ use super::Subject;
 use super::sample::{
     NOON, accepted, at, attempt, claim, ended, leased, planned, schedule, settlement, sms, state,
 };
-use crate::{About, FirstClaim, Heard, NewReceipt, News, PARKED_FOR, Redrive, Retention};
+use crate::{About, Heard, NewReceipt, News, PARKED_FOR, Redrive, Retention};
 
 fn said(reference: &str, state: ReceiptState) -> NewReceipt {
     NewReceipt {
@@ -38,7 +38,7 @@ async fn hear(store: &Subject, new: NewReceipt) -> Heard {
 
 pub(super) async fn a_receipt_finds_its_message_by_reference(store: Subject) {
     let one = leased(&store, sms("L1", "m1", 1)).await;
-    store.settle(accepted(&one.delivery, "SM1")).await.expect("an end");
+    store.settle(&accepted(&one.delivery, "SM1")).await.expect("an end");
     let id = one.delivery.message;
     assert_eq!(hear(&store, said("SM1", ReceiptState::Pending)).await, Heard::Fresh(id));
     assert_eq!(state(&store, id).await, DeliveryState::Accepted);
@@ -59,7 +59,7 @@ pub(super) async fn parts_are_found_and_counted_together(store: Subject) {
     let taken =
         dispatch_model::Acceptance { references: end.delivery.references.clone(), ..Default::default() };
     end.attempt = Some(attempt(1, dispatch_model::Outcome::Accepted(taken)));
-    store.settle(end).await.expect("an end");
+    store.settle(&end).await.expect("an end");
     let id = one.delivery.message;
     assert_eq!(store.find("P2").await.expect("an answer"), [id]);
     assert_eq!(hear(&store, said("P2", ReceiptState::Delivered)).await, Heard::Fresh(id));
@@ -73,7 +73,7 @@ pub(super) async fn what_comes_before_our_commit_is_adopted_by_it(store: Subject
     assert_eq!(hear(&store, said("SM1", ReceiptState::Delivered)).await, Heard::Parked);
     assert_eq!(hear(&store, said("SM1", ReceiptState::Delivered)).await, Heard::Parked);
     assert_eq!(store.stats().await.expect("counts").parked_receipts, 1);
-    store.settle(accepted(&one.delivery, "SM1")).await.expect("an end");
+    store.settle(&accepted(&one.delivery, "SM1")).await.expect("an end");
     let view = store.message(one.delivery.message).await.expect("an answer").expect("it");
     assert_eq!((view.delivery.state, view.receipts.len()), (DeliveryState::Delivered, 1));
     assert_eq!(store.stats().await.expect("counts").parked_receipts, 0);
@@ -85,7 +85,7 @@ pub(super) async fn its_own_url_names_a_message_whose_answer_was_lost(store: Sub
     // During the attempt nothing changes; the settlement hears it.
     assert_eq!(hear(&store, about(id, said("SM9", ReceiptState::Pending))).await, Heard::Fresh(id));
     assert_eq!(state(&store, id).await, DeliveryState::Leased);
-    store.settle(ended(&one.delivery, DeliveryState::Held)).await.expect("an end");
+    store.settle(&ended(&one.delivery, DeliveryState::Held)).await.expect("an end");
     let view = store.message(id).await.expect("an answer").expect("it");
     assert_eq!((view.delivery.state, view.delivery.unresolved), (DeliveryState::Accepted, false));
     assert_eq!(view.delivery.references, ["SM9"]);
@@ -98,7 +98,7 @@ pub(super) async fn its_own_url_names_a_message_whose_answer_was_lost(store: Sub
 pub(super) async fn our_key_names_a_message_of_this_backend_and_location(store: Subject) {
     let one = leased(&store, sms("L1", "m1", 1)).await;
     let id = one.delivery.message;
-    store.settle(ended(&one.delivery, DeliveryState::Held)).await.expect("an end");
+    store.settle(&ended(&one.delivery, DeliveryState::Held)).await.expect("an end");
     let key = About::of_key(&one.delivery.idempotency_key()).expect("a key of ours");
     assert_eq!(About::of_key("dsp-of-somebody-else"), None);
     let keyed = || NewReceipt { key: Some(key), ..said("SM9", ReceiptState::Delivered) };
@@ -122,7 +122,7 @@ pub(super) async fn our_key_names_a_message_of_this_backend_and_location(store: 
 
 pub(super) async fn a_held_or_waiting_one_is_settled_by_its_receipt(store: Subject) {
     let held = leased(&store, sms("L1", "m1", 1)).await;
-    store.settle(ended(&held.delivery, DeliveryState::Held)).await.expect("an end");
+    store.settle(&ended(&held.delivery, DeliveryState::Held)).await.expect("an end");
     let id = held.delivery.message;
     assert_eq!(hear(&store, about(id, said("A", ReceiptState::Undelivered))).await, Heard::Fresh(id));
     assert_eq!(state(&store, id).await, DeliveryState::Undelivered);
@@ -137,7 +137,7 @@ pub(super) async fn a_held_or_waiting_one_is_settled_by_its_receipt(store: Subje
             delivery.due_at = at(60);
         },
     );
-    store.settle(again).await.expect("an end");
+    store.settle(&again).await.expect("an end");
     let id = waits.delivery.message;
     assert_eq!(hear(&store, about(id, said("B", ReceiptState::Delivered))).await, Heard::Fresh(id));
     assert_eq!(state(&store, id).await, DeliveryState::Delivered);
@@ -157,14 +157,14 @@ pub(super) async fn a_crash_during_the_attempt_loses_no_receipt(store: Subject) 
 pub(super) async fn an_arrival_before_a_redrive_is_a_possible_double(store: Subject) {
     let one = leased(&store, sms("L1", "m1", 1)).await;
     let id = one.delivery.message;
-    store.settle(ended(&one.delivery, DeliveryState::DeadLettered)).await.expect("an end");
+    store.settle(&ended(&one.delivery, DeliveryState::DeadLettered)).await.expect("an end");
     let filter = crate::Filter { ids: vec![id], ..Default::default() };
     store.redrive(Redrive { filter, to: None, note: String::new() }, at(20)).await.expect("a redrive");
     assert_eq!(hear(&store, about(id, said("SM1", ReceiptState::Delivered))).await, Heard::Fresh(id));
     let view = store.message(id).await.expect("an answer").expect("it");
     assert_eq!((view.delivery.state, view.delivery.possible_double), (DeliveryState::Unplanned, true));
     let message = std::sync::Arc::new(view.message);
-    store.plan(vec![planned(&message, at(21), FirstClaim::No)]).await.expect("a plan");
+    store.plan(vec![planned(&message, at(21))]).await.expect("a plan");
     assert!(store.message(id).await.expect("an answer").expect("it").delivery.possible_double);
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use dispatch_model::{
-    Acceptance, AttemptRecord, Content, Delivery, DeliveryState, Direction, EmailContent, Lane, LocationId,
-    Message, Outcome, PhoneNumber, Plan, Reason, SmsContent, Submission, Timestamp,
+    Acceptance, AttemptRecord, Content, Delivery, DeliveryState, Direction, EmailContent, Lane, Lease,
+    LocationId, Message, MessageId, Outcome, PhoneNumber, Plan, Reason, SmsContent, Submission, Timestamp,
 };
 
 use super::Subject;
-use crate::{Admitted, ClaimRequest, Claimed, Claims, FirstClaim, Planned, RecipientKey, Settlement};
+use crate::{Admitted, ClaimOne, ClaimRequest, Claimed, Claims, Planned, RecipientKey, Settlement};
 
 /// When the samples happen: 2026-11-18.
 pub const NOON: Timestamp = Timestamp::from_millis(1_795_000_000_000);
@@ -63,7 +63,7 @@ pub fn lane() -> Lane {
 }
 
 /// A delivery planned for the usual route, due at that time.
-pub fn planned(message: &Message, due_at: Timestamp, claim: FirstClaim) -> Planned {
+pub fn planned(message: &Message, due_at: Timestamp) -> Planned {
     let mut delivery = Delivery::unplanned(message.id, message.location.clone(), message.channel(), due_at);
     delivery.state = DeliveryState::Scheduled;
     delivery.plan = Plan {
@@ -74,7 +74,7 @@ pub fn planned(message: &Message, due_at: Timestamp, claim: FirstClaim) -> Plann
     delivery.lane = Some(lane());
     delivery.expires_at = due_at.plus(std::time::Duration::from_secs(24 * 3600));
     delivery.changed_at = NOON;
-    Planned { delivery, recipient: RecipientKey::of(message), claim }
+    Planned { delivery, recipient: RecipientKey::of(message) }
 }
 
 /// A claim in the usual lane.
@@ -156,9 +156,19 @@ pub async fn admit(store: &Subject, submission: Submission) -> Arc<Message> {
 /// Admits and schedules, due at that time.
 pub async fn schedule(store: &Subject, submission: Submission, due_at: Timestamp) -> Arc<Message> {
     let message = admit(store, submission).await;
-    let leases = store.plan(vec![planned(&message, due_at, FirstClaim::No)]).await.expect("a plan");
-    assert_eq!(leases, [None]);
+    store.plan(vec![planned(&message, due_at)]).await.expect("a plan");
     message
+}
+
+/// A claim of this one, in the usual lane.
+pub fn one(message: MessageId, marked: bool) -> ClaimOne {
+    ClaimOne { message, lane: lane(), now: NOON, marked }
+}
+
+/// Plans one that was admitted, and claims it.
+pub async fn plan_and_claim(store: &Subject, message: &Message) -> Lease {
+    store.plan(vec![planned(message, NOON)]).await.expect("a plan");
+    store.claim_one(one(message.id, false)).await.expect("a claim").expect("it waits")
 }
 
 /// Claims in the usual lane.

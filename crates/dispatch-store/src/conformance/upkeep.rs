@@ -7,8 +7,8 @@ use dispatch_model::{
 };
 
 use super::Subject;
-use super::sample::{NOON, accepted, admit, at, ended, leased, planned, sms, state};
-use crate::{Admitted, Filter, FirstClaim, Purged, QuarantineRequest, Redrive, Retention, StoreError};
+use super::sample::{NOON, accepted, admit, at, ended, leased, plan_and_claim, sms, state};
+use crate::{Admitted, Filter, Purged, QuarantineRequest, Redrive, Retention, StoreError};
 
 const DAY: u64 = 24 * 3600;
 
@@ -53,7 +53,7 @@ pub(super) async fn retention_takes_in_turn(store: Subject) {
             reply: Reply::Failed { kind: FailureKind::Reset, detail: String::new(), may_have_left: true },
         });
     }
-    store.settle(end).await.expect("an end");
+    store.settle(&end).await.expect("an end");
     let id = claimed.message;
     assert_eq!(purge(&store, days(29)).await, Purged::default());
     let view = store.message(id).await.expect("an answer").expect("it");
@@ -80,18 +80,18 @@ pub(super) async fn retention_takes_in_turn(store: Subject) {
 
 pub(super) async fn unfinished_work_is_never_purged(store: Subject) {
     let held = leased(&store, sms("L1", "m1", 1)).await.delivery;
-    store.settle(ended(&held, DeliveryState::Held)).await.expect("an end");
+    store.settle(&ended(&held, DeliveryState::Held)).await.expect("an end");
     let unplanned = admit(&store, sms("L1", "m2", 2)).await;
     assert_eq!(purge(&store, days(400)).await, Purged::default());
     assert_eq!(state(&store, held.message).await, DeliveryState::Held);
     // Once it has ended, its time counts from there.
-    let lease = store.plan(vec![planned(&unplanned, NOON, FirstClaim::Lease)]).await.expect("it")[0];
+    let lease = plan_and_claim(&store, &unplanned).await;
     let mut delivery = store.message(unplanned.id).await.expect("an answer").expect("it").delivery;
-    assert_eq!(Some(delivery.lease()), lease);
-    delivery.epoch = lease.expect("a lease").epoch;
+    assert_eq!(delivery.lease(), lease);
+    delivery.epoch = lease.epoch;
     let mut end = accepted(&delivery, "SM1");
     end.delivery.changed_at = days(400);
-    store.settle(end).await.expect("an end");
+    store.settle(&end).await.expect("an end");
     assert_eq!(purge(&store, days(401)).await, Purged::default());
     assert_eq!(purge(&store, days(431)).await.contents, 1);
     assert_eq!(purge(&store, days(491)).await, Purged { records: 1, keys: 1, ..Purged::default() });
@@ -107,7 +107,7 @@ pub(super) async fn keys_live_long(store: Subject) {
     let refused = store.purge(short, days(0)).await;
     assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     let claimed = leased(&store, sms("L1", "m1", 1)).await.delivery;
-    store.settle(accepted(&claimed, "SM1")).await.expect("an end");
+    store.settle(&accepted(&claimed, "SM1")).await.expect("an end");
     let retention = Retention { dedupe: Duration::from_secs(30 * DAY), ..short };
     let purged = store.purge(retention, days(1)).await.expect("a purge");
     assert_eq!((purged.records, purged.keys), (1, 0));

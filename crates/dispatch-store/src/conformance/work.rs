@@ -4,9 +4,10 @@ use dispatch_model::{DeliveryState, Lane, MessageId, Timestamp};
 
 use super::Subject;
 use super::sample::{
-    NOON, accepted, admit, at, claim, deferred, ended, lane, leased, planned, request, schedule, sms, state,
+    NOON, accepted, admit, at, claim, deferred, ended, lane, leased, one, plan_and_claim, planned, request,
+    schedule, sms, state,
 };
-use crate::{EventKind, FirstClaim, StoreError, Suspension};
+use crate::{ClaimOne, EventKind, StoreError, Suspension};
 
 pub(super) async fn the_whole_way(store: Subject) {
     let message = schedule(&store, sms("L1", "m1", 1), NOON).await;
@@ -19,7 +20,7 @@ pub(super) async fn the_whole_way(store: Subject) {
     assert_eq!((claimed.delivery.state, claimed.delivery.epoch), (DeliveryState::Leased, 1));
     store.mark(claimed.delivery.lease()).await.expect("a mark");
     assert!(store.message(message.id).await.expect("an answer").expect("it").delivery.marked);
-    store.settle(accepted(&claimed.delivery, "SM1")).await.expect("an end");
+    store.settle(&accepted(&claimed.delivery, "SM1")).await.expect("an end");
     let view = store.message(message.id).await.expect("an answer").expect("it");
     assert_eq!(view.delivery.state, DeliveryState::Accepted);
     assert_eq!(view.delivery.references, ["SM1"]);
@@ -27,64 +28,86 @@ pub(super) async fn the_whole_way(store: Subject) {
     assert!(claim(&store, at(9), 5, None).await.claimed.is_empty());
 }
 
-pub(super) async fn planning_and_claiming_at_once(store: Subject) {
-    let (one, two, three) = (
-        admit(&store, sms("L1", "m1", 1)).await,
-        admit(&store, sms("L1", "m2", 2)).await,
-        admit(&store, sms("L1", "m3", 3)).await,
-    );
-    let mut stillborn = planned(&three, NOON, FirstClaim::Lease);
-    stillborn.delivery.state = DeliveryState::DeadLettered;
-    stillborn.delivery.lane = None;
-    let leases = store
-        .plan(vec![
-            planned(&one, NOON, FirstClaim::LeaseMarked),
-            planned(&two, NOON, FirstClaim::Lease),
-            stillborn,
-        ])
-        .await
-        .expect("plans");
-    assert_eq!(leases[0], Some(dispatch_model::Lease { message: one.id, epoch: 1 }));
-    assert!(leases[1].is_some());
-    assert_eq!(leases[2], None);
-    assert!(store.message(one.id).await.expect("an answer").expect("it").delivery.marked);
-    assert!(!store.message(two.id).await.expect("an answer").expect("it").delivery.marked);
-    assert_eq!(state(&store, three.id).await, DeliveryState::DeadLettered);
-    assert!(claim(&store, at(1), 5, None).await.claimed.is_empty(), "they are leased already");
+pub(super) async fn one_is_claimed_by_its_id(store: Subject) {
+    let marked = schedule(&store, sms("L1", "m1", 1), NOON).await.id;
+    let unmarked = schedule(&store, sms("L1", "m2", 2), NOON).await.id;
+    for (id, mark) in [(marked, true), (unmarked, false)] {
+        let lease = store.claim_one(one(id, mark)).await.expect("a claim");
+        assert_eq!(lease, Some(dispatch_model::Lease { message: id, epoch: 1 }));
+        let delivery = store.message(id).await.expect("an answer").expect("it").delivery;
+        assert_eq!((delivery.state, delivery.epoch), (DeliveryState::Leased, 1));
+        assert_eq!((delivery.marked, delivery.changed_at), (mark, NOON));
+        assert_eq!(store.claim_one(one(id, mark)).await.expect("an answer"), None, "it is leased");
+    }
+    assert!(claim(&store, at(1), 5, None).await.claimed.is_empty(), "they are leased");
+    assert!(store.lanes().await.expect("an answer").is_empty());
+    store.mark(dispatch_model::Lease { message: unmarked, epoch: 1 }).await.expect("a mark");
+    let delivery = store.message(marked).await.expect("an answer").expect("it").delivery;
+    store.settle(&deferred(&delivery, at(5))).await.expect("an end");
+    assert_eq!(store.claim_one(one(marked, true)).await.expect("an answer"), None, "it is not due");
+    let again = ClaimOne { now: at(5), ..one(marked, true) };
+    assert_eq!(store.claim_one(again).await.expect("a claim").expect("it is due").epoch, 2);
+}
+
+pub(super) async fn one_that_does_not_wait_there_is_not_claimed(store: Subject) {
+    let unplanned = admit(&store, sms("L1", "m1", 1)).await.id;
+    let elsewhere = schedule(&store, sms("L1", "m2", 2), NOON).await.id;
+    let cancelled = schedule(&store, sms("L1", "m3", 3), NOON).await.id;
+    let by_id = crate::Filter { ids: vec![cancelled], ..Default::default() };
+    store.cancel(by_id, "wrong".into(), at(1)).await.expect("a cancel");
+    let suspended = schedule(&store, sms("L2", "m4", 4), NOON).await.id;
+    store.suspend(Suspension::Location("L2".into()), true, NOON).await.expect("a suspension");
+    let own = Lane { backend: "twilio".into(), location: Some("L1".into()) };
+    for wanted in [
+        one(unplanned, true),
+        ClaimOne { lane: own, ..one(elsewhere, true) },
+        one(cancelled, true),
+        one(suspended, true),
+        one(MessageId::from_i64(77), true),
+    ] {
+        assert_eq!(store.claim_one(wanted.clone()).await.expect("an answer"), None, "{wanted:?}");
+    }
+    assert_eq!(state(&store, unplanned).await, DeliveryState::Unplanned);
+    assert_eq!(state(&store, cancelled).await, DeliveryState::Cancelled);
+    store.suspend(Suspension::Route("all".into()), true, NOON).await.expect("a suspension");
+    assert_eq!(store.claim_one(one(elsewhere, true)).await.expect("an answer"), None);
+    store.suspend(Suspension::Route("all".into()), false, NOON).await.expect("a resumption");
+    assert!(store.claim_one(one(elsewhere, true)).await.expect("a claim").is_some());
 }
 
 pub(super) async fn a_plan_comes_once(store: Subject) {
     let message = schedule(&store, sms("L1", "m1", 1), NOON).await;
-    let again = planned(&message, NOON, FirstClaim::Lease);
+    let again = planned(&message, at(60));
     let mut unknown = again.clone();
     unknown.delivery.message = MessageId::from_i64(77);
-    assert_eq!(store.plan(vec![again, unknown]).await.expect("plans"), [None, None]);
-    assert_eq!(state(&store, message.id).await, DeliveryState::Scheduled);
+    store.plan(vec![again, unknown]).await.expect("plans");
+    let delivery = store.message(message.id).await.expect("an answer").expect("it").delivery;
+    assert_eq!((delivery.state, delivery.due_at), (DeliveryState::Scheduled, NOON));
 }
 
 pub(super) async fn plans_and_settlements_are_checked(store: Subject) {
     let message = admit(&store, sms("L1", "m1", 1)).await;
-    let mut homeless = planned(&message, NOON, FirstClaim::No);
+    let mut homeless = planned(&message, NOON);
     homeless.delivery.lane = None;
-    let mut leased_already = planned(&message, NOON, FirstClaim::No);
+    let mut leased_already = planned(&message, NOON);
     leased_already.delivery.state = DeliveryState::Leased;
     for wrong in [homeless, leased_already] {
         // The right one beside it is not written either.
-        let right = planned(&message, NOON, FirstClaim::No);
+        let right = planned(&message, NOON);
         let refused = store.plan(vec![right, wrong]).await;
         assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     }
     assert_eq!(state(&store, message.id).await, DeliveryState::Unplanned);
-    let lease = store.plan(vec![planned(&message, NOON, FirstClaim::Lease)]).await.expect("a plan");
+    let lease = plan_and_claim(&store, &message).await;
     let mut delivery = store.message(message.id).await.expect("an answer").expect("it").delivery;
-    assert_eq!(Some(delivery.lease()), lease[0]);
+    assert_eq!(delivery.lease(), lease);
     let mut still_leased = accepted(&delivery, "SM1");
     still_leased.delivery.state = DeliveryState::Leased;
     let mut another = accepted(&delivery, "SM1");
     another.delivery.message = MessageId::from_i64(77);
     delivery.lane = None;
     for wrong in [still_leased, another, deferred(&delivery, at(5))] {
-        let refused = store.settle(wrong).await;
+        let refused = store.settle(&wrong).await;
         assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     }
     assert_eq!(state(&store, message.id).await, DeliveryState::Leased);
@@ -92,17 +115,17 @@ pub(super) async fn plans_and_settlements_are_checked(store: Subject) {
 
 pub(super) async fn an_old_lease_is_stale(store: Subject) {
     let first = leased(&store, sms("L1", "m1", 1)).await;
-    store.settle(deferred(&first.delivery, at(5))).await.expect("a release");
+    store.settle(&deferred(&first.delivery, at(5))).await.expect("a release");
     let stale = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Stale(_)));
-    assert!(stale(store.settle(accepted(&first.delivery, "SM1")).await), "it is not leased");
+    assert!(stale(store.settle(&accepted(&first.delivery, "SM1")).await), "it is not leased");
     let second = claim(&store, at(6), 1, None).await.claimed.remove(0);
     assert_eq!(second.delivery.epoch, 2);
     assert!(stale(store.mark(first.delivery.lease()).await), "somebody else has it");
-    assert!(stale(store.settle(accepted(&first.delivery, "SM1")).await));
+    assert!(stale(store.settle(&accepted(&first.delivery, "SM1")).await));
     let view = store.message(second.delivery.message).await.expect("an answer").expect("it");
     assert_eq!((view.attempts.len(), view.delivery.state), (1, DeliveryState::Leased));
     store.mark(second.delivery.lease()).await.expect("the present lease");
-    store.settle(accepted(&second.delivery, "SM2")).await.expect("the present lease");
+    store.settle(&accepted(&second.delivery, "SM2")).await.expect("the present lease");
     let unknown = dispatch_model::Lease { message: MessageId::from_i64(77), epoch: 1 };
     assert!(stale(store.mark(unknown).await));
 }
@@ -144,7 +167,7 @@ pub(super) async fn recovery_voids_leases(store: Subject) {
     assert_eq!(delivery.state, DeliveryState::Scheduled);
     assert!(!delivery.unresolved && !delivery.possible_double && delivery.attempts == 0);
     assert_eq!(state(&store, called_off.delivery.message).await, DeliveryState::Cancelled);
-    let stale = store.settle(accepted(&marked.delivery, "SM1")).await;
+    let stale = store.settle(&accepted(&marked.delivery, "SM1")).await;
     assert!(matches!(stale, Err(StoreError::Stale(_))), "{stale:?}");
     assert_eq!(claim(&store, at(10), 5, None).await.claimed.len(), 2);
 }
@@ -155,9 +178,9 @@ pub(super) async fn a_clock_that_was_ahead_holds_nothing_up(store: Subject) {
     let mut wrong = deferred(&claimed.delivery, at(ahead + 30));
     wrong.delivery.changed_at = at(ahead);
     wrong.delivery.expires_at = at(ahead + 600);
-    store.settle(wrong).await.expect("an end");
+    store.settle(&wrong).await.expect("an end");
     let patient = leased(&store, sms("L1", "set by the right clock", 2)).await;
-    store.settle(deferred(&patient.delivery, at(300))).await.expect("an end");
+    store.settle(&deferred(&patient.delivery, at(300))).await.expect("an end");
     assert_eq!(store.recover(at(10)).await.expect("a recovery"), (0, 0));
     let delivery = store.message(claimed.delivery.message).await.expect("an answer").expect("it").delivery;
     assert_eq!((delivery.due_at, delivery.changed_at, delivery.expires_at), (at(40), at(10), at(610)));
@@ -197,7 +220,7 @@ pub(super) async fn lanes_are_counted(store: Subject) {
     let claimed = claim(&store, at(20), 5, None).await.claimed.remove(0);
     let lanes = store.lanes().await.expect("an answer");
     assert_eq!((lanes[0].waiting, lanes[0].first_due), (1, at(30)));
-    store.settle(ended(&claimed.delivery, DeliveryState::DeadLettered)).await.expect("an end");
+    store.settle(&ended(&claimed.delivery, DeliveryState::DeadLettered)).await.expect("an end");
     store.suspend(Suspension::Route("all".into()), true, at(40)).await.expect("a suspension");
     assert!(claim(&store, at(40), 5, None).await.claimed.is_empty());
     let lanes = store.lanes().await.expect("an answer");

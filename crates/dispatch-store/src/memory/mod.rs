@@ -9,6 +9,7 @@ mod suppression;
 mod work;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use dispatch_model::{Lane, Lease, MessageId, Submission, Timestamp};
@@ -16,17 +17,22 @@ use parking_lot::Mutex;
 
 use crate::memory::state::State;
 use crate::{
-    Admitted, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
-    MessageView, NewInbound, News, Page, Planned, Purged, QuarantineEntry, QuarantineRequest, Quarantined,
-    Redrive, Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats, Suppression,
-    SuppressionFilter, Suspension, Unplanned, transition,
+    Admitted, ClaimOne, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
+    MessageView, NewInbound, News, Page, Planned, Planner, Purged, QuarantineEntry, QuarantineRequest,
+    Quarantined, Redrive, Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats,
+    Suppression, SuppressionFilter, Suspension, Unplanned, transition,
 };
 
 /// A store in memory.
-#[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
     health: Mutex<StoreHealth>,
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").field("health", &self.health).finish_non_exhaustive()
+    }
 }
 
 impl Default for MemoryStore {
@@ -74,6 +80,10 @@ impl Store for MemoryStore {
         self.working()?.admit(submission, room)
     }
 
+    fn plan_with(&self, planner: Arc<dyn Planner>) {
+        self.state.lock().planner = Some(planner);
+    }
+
     async fn quarantine(&self, request: QuarantineRequest) -> Result<Quarantined, StoreError> {
         let room = self.room();
         self.working()?.quarantine(request, room)
@@ -83,19 +93,23 @@ impl Store for MemoryStore {
         Ok(self.working()?.unplanned(after, limit))
     }
 
-    async fn plan(&self, planned: Vec<Planned>) -> Result<Vec<Option<Lease>>, StoreError> {
-        self.working()?.plan(planned)
+    async fn plan(&self, planned: Vec<Planned>) -> Result<(), StoreError> {
+        self.working()?.plan(&planned)
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
         Ok(self.working()?.claim(&request))
     }
 
+    async fn claim_one(&self, wanted: ClaimOne) -> Result<Option<Lease>, StoreError> {
+        Ok(self.working()?.claim_one(&wanted))
+    }
+
     async fn mark(&self, lease: Lease) -> Result<(), StoreError> {
         self.working()?.mark(lease)
     }
 
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
         self.working()?.settle(settlement)
     }
 

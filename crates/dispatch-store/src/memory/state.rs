@@ -12,9 +12,9 @@ use crate::form::search_forms;
 use crate::sequence::Sequence;
 use crate::transition::{self, DUPLICATES_SHOWN};
 use crate::{
-    Admitted, Cursor, EventKind, Filter, LaneRecord, MessageSummary, MessageView, NewReceipt, Page,
-    QuarantineEntry, QuarantineRequest, Quarantined, RecipientKey, StoreError, StoreStats, Suppression,
-    Suspension, TimelineEvent,
+    Admitted, Cursor, EventKind, Filter, LaneRecord, MessageSummary, MessageView, NewReceipt, Page, Planned,
+    Planner, QuarantineEntry, QuarantineRequest, Quarantined, RecipientKey, StoreError, StoreStats,
+    Suppression, Suspension, TimelineEvent,
 };
 
 /// Ids that [`crate::Store::find`] gives at most.
@@ -36,9 +36,17 @@ pub(super) struct Entry {
     pub(super) references: Vec<String>,
 }
 
-#[derive(Debug)]
+impl Entry {
+    pub(super) fn plan(&mut self, plan: &Planned) {
+        self.delivery = transition::planned(&self.delivery, plan);
+        self.recipient = plan.recipient;
+        self.planned_at = Some(plan.delivery.changed_at);
+    }
+}
+
 pub(super) struct State {
     location_waiting_max: u64,
+    pub(super) planner: Option<Arc<dyn Planner>>,
     sequence: Sequence,
     pub(super) entries: BTreeMap<MessageId, Entry>,
     /// By scope and external id.
@@ -61,6 +69,7 @@ impl State {
     pub(super) fn new(location_waiting_max: u64) -> Self {
         Self {
             location_waiting_max,
+            planner: None,
             sequence: Sequence::after(MessageId::ZERO),
             entries: BTreeMap::new(),
             keys: HashMap::new(),
@@ -115,22 +124,23 @@ impl State {
         );
         let message = Arc::new(Message { id, submission });
         self.keys.insert(key, id);
-        self.entries.insert(
-            id,
-            Entry {
-                recipient: RecipientKey::of(&message),
-                message: Arc::clone(&message),
-                purged: false,
-                delivery,
-                planned_at: None,
-                called_off: None,
-                attempts: Vec::new(),
-                receipts: Vec::new(),
-                events: Vec::new(),
-                references: Vec::new(),
-            },
-        );
-        Ok(Admitted::Fresh(message))
+        let mut entry = Entry {
+            recipient: RecipientKey::of(&message),
+            message: Arc::clone(&message),
+            purged: false,
+            delivery,
+            planned_at: None,
+            called_off: None,
+            attempts: Vec::new(),
+            receipts: Vec::new(),
+            events: Vec::new(),
+            references: Vec::new(),
+        };
+        let waits = self.planner.as_ref().and_then(|planner| planner.waits(&message));
+        let waits = waits.filter(|waits| transition::is_waiting(&waits.planned, id));
+        waits.iter().for_each(|waits| entry.plan(&waits.planned));
+        self.entries.insert(id, entry);
+        Ok(if waits.is_some() { Admitted::Waiting(message) } else { Admitted::Fresh(message) })
     }
 
     pub(super) fn quarantine(

@@ -10,7 +10,7 @@ impl State {
         room: Result<(), StoreError>,
     ) -> Result<Admitted, StoreError> {
         let admitted = self.admit(inbound.submission, room)?;
-        if let (Admitted::Fresh(_), Some(consent)) = (&admitted, &inbound.consent) {
+        if let (Admitted::Fresh(_) | Admitted::Waiting(_), Some(consent)) = (&admitted, &inbound.consent) {
             self.consent(consent);
         }
         Ok(admitted)

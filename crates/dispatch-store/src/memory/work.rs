@@ -9,7 +9,7 @@ use super::state::{Entry, State, matches};
 use crate::receipts::PARKED_FOR;
 use crate::transition;
 use crate::{
-    ClaimRequest, Claimed, Claims, Filter, FirstClaim, LaneCount, Planned, Purged, Redrive, Resolution,
+    ClaimOne, ClaimRequest, Claimed, Claims, Filter, LaneCount, Planned, Purged, Redrive, Resolution,
     Retention, Settlement, StoreError, Suspension, Unplanned,
 };
 
@@ -26,26 +26,25 @@ impl State {
             .collect()
     }
 
-    pub(super) fn plan(&mut self, plans: Vec<Planned>) -> Result<Vec<Option<Lease>>, StoreError> {
+    pub(super) fn plan(&mut self, plans: &[Planned]) -> Result<(), StoreError> {
         plans.iter().try_for_each(transition::check_planned)?;
-        Ok(plans.iter().map(|plan| self.plan_one(plan)).collect())
+        for plan in plans {
+            let entry = self.entries.get_mut(&plan.delivery.message);
+            if let Some(entry) = entry.filter(|entry| entry.delivery.state == DeliveryState::Unplanned) {
+                entry.plan(plan);
+            }
+        }
+        Ok(())
     }
 
-    fn plan_one(&mut self, plan: &Planned) -> Option<Lease> {
-        let route = plan.delivery.plan.route.clone().map(Suspension::Route);
-        let entry = self.entries.get_mut(&plan.delivery.message)?;
-        if entry.delivery.state != DeliveryState::Unplanned {
+    pub(super) fn claim_one(&mut self, wanted: &ClaimOne) -> Option<Lease> {
+        let entry = self.entries.get(&wanted.message)?;
+        if self.is_suspended(entry) || !transition::is_claimable(&entry.delivery, wanted) {
             return None;
         }
-        let suspended = self.suspensions.contains_key(&Suspension::Location(entry.delivery.location.clone()))
-            || route.is_some_and(|route| self.suspensions.contains_key(&route));
-        let claimed =
-            plan.claim != FirstClaim::No && plan.delivery.state == DeliveryState::Scheduled && !suspended;
-        let marked = plan.claim == FirstClaim::LeaseMarked;
-        entry.delivery = transition::planned(&entry.delivery, plan, claimed, marked);
-        entry.recipient = plan.recipient;
-        entry.planned_at = Some(plan.delivery.changed_at);
-        claimed.then(|| entry.delivery.lease())
+        let entry = self.entries.get_mut(&wanted.message)?;
+        transition::lease(&mut entry.delivery, wanted.marked, wanted.now);
+        Some(entry.delivery.lease())
     }
 
     fn is_suspended(&self, entry: &Entry) -> bool {
@@ -95,10 +94,7 @@ impl State {
                 if request.busy.contains(&recipient.0) || !taken.insert(recipient.0) {
                     continue;
                 }
-                entry.delivery.state = DeliveryState::Leased;
-                entry.delivery.epoch += 1;
-                entry.delivery.marked = false;
-                entry.delivery.changed_at = request.now;
+                transition::lease(&mut entry.delivery, false, request.now);
                 claims.after = Some(entry.delivery.location.clone());
                 claims.claimed.push(Claimed {
                     delivery: entry.delivery.clone(),
@@ -130,17 +126,18 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
-        transition::check_settlement(&settlement)?;
-        let (backend, references) = transition::answered(&settlement);
+    pub(super) fn settle(&mut self, settlement: &Settlement) -> Result<(), StoreError> {
+        transition::check_settlement(settlement)?;
+        let (backend, references) = transition::answered(settlement);
         let (backend, references) = (backend.cloned(), references.to_vec());
         let entry = self.leased(settlement.lease)?;
         entry.references.extend_from_slice(&references);
         let called_off = entry.called_off.take();
-        let (delivery, event) = transition::settled(&entry.delivery, &settlement, called_off.as_deref());
+        let (delivery, event) =
+            transition::settled(&entry.delivery, &settlement.delivery, called_off.as_deref());
         entry.delivery = delivery;
         entry.events.extend(event);
-        entry.attempts.extend(settlement.attempt);
+        entry.attempts.extend(settlement.attempt.clone());
         self.adopt(settlement.lease.message, backend.as_ref(), &references);
         Ok(())
     }

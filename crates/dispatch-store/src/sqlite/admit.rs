@@ -17,8 +17,8 @@ use super::tally::Counted;
 use super::verb::{Progress, Verb, no_room};
 use crate::transition::{self, DUPLICATES_SHOWN};
 use crate::{
-    Admitted, EventKind, FirstClaim, Planned, Planner, QuarantineRequest, Quarantined, RecipientKey,
-    StoreError, TimelineEvent, Waits,
+    Admitted, EventKind, Planner, QuarantineRequest, Quarantined, RecipientKey, StoreError, TimelineEvent,
+    Waits,
 };
 
 /// A submission, with all that can be made of it before the writer has it.
@@ -96,22 +96,12 @@ impl Admit {
             });
         }
         let waits = self.waits.as_ref().map(|waits| &waits.planned);
-        let Some(planned) = waits.filter(|planned| is_waiting(planned, message.id)) else {
+        let Some(planned) = waits.filter(|planned| transition::is_waiting(planned, message.id)) else {
             return (fresh, false);
         };
-        fresh.delivery = transition::planned(&fresh.delivery, planned, false, false);
-        fresh.recipient = planned.recipient;
-        fresh.planned_at = Some(planned.delivery.changed_at);
+        fresh.plan(planned);
         (fresh, true)
     }
-}
-
-fn is_waiting(planned: &Planned, id: MessageId) -> bool {
-    let delivery = &planned.delivery;
-    delivery.message == id
-        && delivery.state == DeliveryState::Scheduled
-        && planned.claim == FirstClaim::No
-        && transition::check_planned(planned).is_ok()
 }
 
 impl Verb for Admit {

@@ -7,17 +7,18 @@
 use std::collections::VecDeque;
 
 use ahash::AHashSet;
-use dispatch_model::{DeliveryState, LocationId, MessageId, Timestamp};
+use dispatch_model::{DeliveryState, Lease, LocationId, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::content;
-use super::delivery::Queue;
+use super::delivery::{Queue, Stored};
 use super::error::Failure;
 use super::ledger::Ledger;
 use super::names::Kind;
 use super::tally::Counted;
 use super::verb::{Progress, Verb};
-use crate::{ClaimRequest, Claimed, Claims};
+use crate::transition;
+use crate::{ClaimOne, ClaimRequest, Claimed, Claims};
 
 /// Rows whose time has come that one claim moves to *ready*; the rest follows between groups.
 const PROMOTED: usize = 512;
@@ -85,8 +86,8 @@ impl Verb for Claim {
         claims.more |= search.run(ledger, after)?;
         let chosen = search.chosen;
         claims.claimed.reserve(chosen.len());
-        for (id, location) in &chosen {
-            claims.claimed.push(lease(ledger, *id, *location, lane, request.now)?);
+        for (id, _) in &chosen {
+            claims.claimed.push(take(ledger, *id, request.now)?);
         }
         if let Some((_, location)) = chosen.last() {
             claims.after = Some(LocationId::from(&*ledger.names.text(&ledger.db, *location)?));
@@ -226,7 +227,8 @@ pub(super) fn promote(
     Ok(due.len() == limit)
 }
 
-fn lease(ledger: &mut Ledger, id: i64, location: i64, lane: i64, now: Timestamp) -> Result<Claimed, Failure> {
+/// Leases a row of the queue.
+fn take(ledger: &mut Ledger, id: i64, now: Timestamp) -> Result<Claimed, Failure> {
     let id = MessageId::from_i64(id);
     let Some(mut stored) = ledger.stored(id)? else {
         return Err(super::error::unreadable("a queue", "a row that is not there"));
@@ -235,21 +237,47 @@ fn lease(ledger: &mut Ledger, id: i64, location: i64, lane: i64, now: Timestamp)
         Some(message) => message,
         None => content::load(&ledger.db, &mut ledger.names, id.as_i64())?,
     };
-    stored.delivery.state = DeliveryState::Leased;
-    stored.delivery.epoch += 1;
-    stored.delivery.marked = false;
-    stored.delivery.changed_at = now;
+    lease(ledger, &mut stored, false, now)?;
+    Ok(Claimed { delivery: stored.delivery, message, recipient: stored.recipient })
+}
+
+/// Leases one of which somebody knows that it waits.
+pub(super) struct One(pub(super) ClaimOne);
+
+impl Verb for One {
+    type Output = Option<Lease>;
+
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Self::Output>, Failure> {
+        let Some(mut stored) = ledger.stored(self.0.message)? else { return Ok(Progress::Done(None)) };
+        let route = match &stored.delivery.plan.route {
+            Some(route) => ledger.names.number(&ledger.db, Kind::Route, route.as_str())?,
+            None => None,
+        };
+        if !transition::is_claimable(&stored.delivery, &self.0)
+            || ledger.suspended.holds(stored.counted.location, route)
+        {
+            return Ok(Progress::Done(None));
+        }
+        lease(ledger, &mut stored, self.0.marked, self.0.now)?;
+        Ok(Progress::Done(Some(stored.delivery.lease())))
+    }
+}
+
+/// Leases a delivery: all that changes of its row.
+fn lease(ledger: &mut Ledger, stored: &mut Stored, marked: bool, now: Timestamp) -> Result<(), Failure> {
+    transition::lease(&mut stored.delivery, marked, now);
+    let id = stored.delivery.message;
     ledger
         .db
         .prepare_cached(
             "UPDATE delivery SET state = 2, queue = 0, epoch = ?2, flags = ?3, changed_at = ?4 WHERE id = ?1",
         )?
         .execute((id.as_i64(), stored.delivery.epoch, stored.flags(), now.as_millis()))?;
-    let was = Counted { state: DeliveryState::Scheduled, location, lane: Some(lane) };
+    let was = stored.counted;
     stored.counted = Counted { state: DeliveryState::Leased, ..was };
     ledger.tally.moved(was, stored.counted);
     if let Some(row) = ledger.messages.row_mut(id) {
         *row = Some(stored.clone());
     }
-    Ok(Claimed { delivery: stored.delivery, message, recipient: stored.recipient })
+    Ok(())
 }

@@ -7,7 +7,7 @@ use super::content::channel_of;
 use super::error::{Failure, unreadable};
 use super::names::Names;
 use super::tally::Counted;
-use crate::{RecipientKey, StoreError};
+use crate::{Planned, RecipientKey, StoreError, transition};
 
 /// A statement that begins with the columns that [`RawDelivery::of`] reads, in order. `d` is the table.
 macro_rules! select_delivery {
@@ -69,6 +69,12 @@ impl Stored {
             heard: false,
             counted,
         }
+    }
+
+    pub(super) fn plan(&mut self, plan: &Planned) {
+        self.delivery = transition::planned(&self.delivery, plan);
+        self.recipient = plan.recipient;
+        self.planned_at = Some(plan.delivery.changed_at);
     }
 
     pub(super) fn flags(&self) -> i64 {

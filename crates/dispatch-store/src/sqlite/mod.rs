@@ -58,7 +58,7 @@ pub use open::SqliteStore;
 use shared::Shared;
 
 use crate::{
-    Admitted, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
+    Admitted, ClaimOne, ClaimRequest, Claims, Cursor, Filter, Heard, LaneCount, LaneRecord, MessageSummary,
     MessageView, NewInbound, News, Page, Planned, Planner, Purged, QuarantineEntry, QuarantineRequest,
     Quarantined, Redrive, Resolution, Retention, Settlement, Store, StoreError, StoreHealth, StoreStats,
     Suppression, SuppressionFilter, Suspension, Unplanned, transition,
@@ -82,7 +82,7 @@ impl Store for SqliteStore {
         self.ask(move |reader| reader.unplanned(after, limit)).await
     }
 
-    async fn plan(&self, planned: Vec<Planned>) -> Result<Vec<Option<Lease>>, StoreError> {
+    async fn plan(&self, planned: Vec<Planned>) -> Result<(), StoreError> {
         planned.iter().try_for_each(transition::check_planned)?;
         self.write(work::Plan(planned)).await
     }
@@ -91,11 +91,15 @@ impl Store for SqliteStore {
         self.write(claim::Claim(request)).await
     }
 
+    async fn claim_one(&self, wanted: ClaimOne) -> Result<Option<Lease>, StoreError> {
+        self.write(claim::One(wanted)).await
+    }
+
     async fn mark(&self, lease: Lease) -> Result<(), StoreError> {
         self.write(work::Mark(lease)).await
     }
 
-    async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
+    async fn settle(&self, settlement: &Settlement) -> Result<(), StoreError> {
         self.write(work::Settle::new(settlement)?).await
     }
 

@@ -1,6 +1,6 @@
 //! Planning, marking, settling, and moving work between lanes.
 
-use dispatch_model::{DeliveryState, Lane, Lease, MessageId, Timestamp};
+use dispatch_model::{BackendName, Delivery, DeliveryState, Lane, Lease, MessageId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::delivery::{Queue, references_text};
@@ -12,41 +12,31 @@ use super::receipt;
 use super::tally::Counted;
 use super::verb::{Progress, Verb};
 use crate::transition;
-use crate::{FirstClaim, Planned, Settlement, StoreError};
+use crate::{Planned, Settlement, StoreError};
 
 pub(super) struct Plan(pub(super) Vec<Planned>);
 
 impl Verb for Plan {
-    type Output = Vec<Option<Lease>>;
+    type Output = ();
 
     fn weight(&self) -> usize {
         512 * self.0.len()
     }
 
-    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Self::Output>, Failure> {
-        let leases = self.0.iter().map(|planned| plan_one(ledger, planned));
-        leases.collect::<Result<_, _>>().map(Progress::Done)
+    fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<()>, Failure> {
+        self.0.iter().try_for_each(|planned| plan_one(ledger, planned))?;
+        Ok(Progress::Done(()))
     }
 }
 
-fn plan_one(ledger: &mut Ledger, planned: &Planned) -> Result<Option<Lease>, Failure> {
-    let Some(mut stored) = ledger.stored(planned.delivery.message)? else { return Ok(None) };
-    if stored.delivery.state != DeliveryState::Unplanned {
-        return Ok(None);
+fn plan_one(ledger: &mut Ledger, planned: &Planned) -> Result<(), Failure> {
+    match ledger.stored(planned.delivery.message)? {
+        Some(mut stored) if stored.delivery.state == DeliveryState::Unplanned => {
+            stored.plan(planned);
+            ledger.save(&stored)
+        }
+        _ => Ok(()),
     }
-    let route = match &planned.delivery.plan.route {
-        Some(route) => Some(ledger.names.intern(&ledger.db, Kind::Route, route.as_str())?),
-        None => None,
-    };
-    let claimed = planned.claim != FirstClaim::No
-        && planned.delivery.state == DeliveryState::Scheduled
-        && !ledger.suspended.holds(stored.counted.location, route);
-    let marked = planned.claim == FirstClaim::LeaseMarked;
-    stored.delivery = transition::planned(&stored.delivery, planned, claimed, marked);
-    stored.recipient = planned.recipient;
-    stored.planned_at = Some(planned.delivery.changed_at);
-    ledger.save(&stored)?;
-    Ok(claimed.then(|| stored.delivery.lease()))
 }
 
 pub(super) struct Mark(pub(super) Lease);
@@ -73,29 +63,40 @@ impl Verb for Mark {
 
 /// An end of a lease; the attempt is written as JSON before the writer has it.
 pub(super) struct Settle {
-    settlement: Settlement,
+    lease: Lease,
+    delivery: Delivery,
+    /// Whose the references are.
+    backend: Option<BackendName>,
+    references: Vec<String>,
     record: Option<(String, Option<String>)>,
 }
 
 impl Settle {
-    pub(super) fn new(mut settlement: Settlement) -> Result<Self, StoreError> {
-        transition::check_settlement(&settlement)?;
-        let record = match &mut settlement.attempt {
+    pub(super) fn new(settlement: &Settlement) -> Result<Self, StoreError> {
+        transition::check_settlement(settlement)?;
+        let record = match &settlement.attempt {
             Some(attempt) => {
-                // Apart from the record, since retention takes it earlier.
-                let exchanges = std::mem::take(&mut attempt.exchanges);
                 let invalid = |error: serde_json::Error| StoreError::Invalid {
                     detail: format!("an attempt that cannot be written: {error}"),
                 };
-                let exchanges = (!exchanges.is_empty())
-                    .then(|| serde_json::to_string(&exchanges))
+                // Apart from the record, since retention takes it earlier.
+                let exchanges = (!attempt.exchanges.is_empty())
+                    .then(|| serde_json::to_string(&attempt.exchanges))
                     .transpose()
                     .map_err(invalid)?;
-                Some((serde_json::to_string(attempt).map_err(invalid)?, exchanges))
+                let record = serde_json::to_string(&attempt.without_exchanges()).map_err(invalid)?;
+                Some((record, exchanges))
             }
             None => None,
         };
-        Ok(Self { settlement, record })
+        let (backend, references) = transition::answered(settlement);
+        Ok(Self {
+            lease: settlement.lease,
+            delivery: settlement.delivery.clone(),
+            backend: backend.cloned(),
+            references: references.to_vec(),
+            record,
+        })
     }
 }
 
@@ -111,7 +112,7 @@ impl Verb for Settle {
     }
 
     fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<()>, Failure> {
-        let lease = self.settlement.lease;
+        let lease = self.lease;
         let mut stored = match ledger.stored(lease.message)? {
             Some(stored)
                 if stored.delivery.state == DeliveryState::Leased && stored.delivery.epoch == lease.epoch =>
@@ -121,9 +122,8 @@ impl Verb for Settle {
             _ => return Err(StoreError::Stale(lease).into()),
         };
         let called_off = stored.called_off.take();
-        let (delivery, event) =
-            transition::settled(&stored.delivery, &self.settlement, called_off.as_deref());
-        let references = references_text(transition::answered(&self.settlement).1);
+        let (delivery, event) = transition::settled(&stored.delivery, &self.delivery, called_off.as_deref());
+        let references = references_text(&self.references);
         stored.delivery = delivery;
         match &self.record {
             Some((record, exchanges)) => {
@@ -146,13 +146,12 @@ impl Verb for Settle {
             }
             // There is no attempt to find it by.
             None => {
-                for reference in transition::answered(&self.settlement).1 {
+                for reference in &self.references {
                     super::terms::insert_reference(&ledger.db, reference, lease.message)?;
                 }
             }
         }
-        let (backend, references) = transition::answered(&self.settlement);
-        hear::settled(ledger, &mut stored, backend, references)?;
+        hear::settled(ledger, &mut stored, self.backend.as_ref(), &self.references)?;
         ledger.save(&stored)?;
         if let Some(event) = event {
             ledger.event(lease.message, &event)?;

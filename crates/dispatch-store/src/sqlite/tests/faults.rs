@@ -59,7 +59,8 @@ async fn a_full_disk_takes_nothing_new_and_ends_what_is_under_way() {
     let subject: Subject = store.clone();
     assert!(ballast.exists());
     let claimed = leased(&subject, sms("L1", "m1", 1)).await.delivery;
-    let end = store.settle(accepted(&claimed, "SM1"));
+    let settlement = accepted(&claimed, "SM1");
+    let end = store.settle(&settlement);
     store.shared().fault.plan(ffi::SQLITE_FULL);
     end.await.unwrap();
     assert!(!ballast.exists(), "the ballast made room");
@@ -167,7 +168,7 @@ async fn the_gate_keeps_room_for_what_was_promised() {
         let again = store.admit(sms("L1", "m1", 1)).await;
         assert!(matches!(again, Ok(Admitted::Duplicate(_))), "{again:?}");
         // What is under way ends all the same.
-        drop(store.settle(accepted(&claimed, "SM1")).await);
+        drop(store.settle(&accepted(&claimed, "SM1")).await);
     }
     let subject: Subject = store(&folder);
     assert_eq!(state(&subject, claimed.message).await, DeliveryState::Accepted);

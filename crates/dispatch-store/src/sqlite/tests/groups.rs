@@ -78,7 +78,7 @@ async fn bulk_verbs_take_bites_and_let_others_in_between() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let subject: Subject = store.clone();
-    plan_all(&store, &crowd(&store, "L1", 2_500).await, NOON, FirstClaim::No).await;
+    plan_all(&store, &crowd(&store, "L1", 2_500).await, NOON).await;
     let before = store.groups().0;
     let of_all = Filter { location: Some("L1".into()), ..Filter::default() };
     let (cancelled, admitted) = tokio::join!(
@@ -102,7 +102,7 @@ async fn a_resumption_is_complete_when_it_returns() {
     let store = store(&folder);
     let subject: Subject = store.clone();
     subject.suspend(Suspension::Location("L1".into()), true, NOON).await.unwrap();
-    plan_all(&store, &crowd(&store, "L1", 2_300).await, NOON, FirstClaim::Lease).await;
+    plan_all(&store, &crowd(&store, "L1", 2_300).await, NOON).await;
     assert!(subject.suspend(Suspension::Location("L1".into()), false, at(1)).await.unwrap());
     let mut claimed = 0;
     loop {
@@ -120,8 +120,8 @@ async fn work_that_is_due_all_at_once_is_all_claimed() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let subject: Subject = store.clone();
-    plan_all(&store, &crowd(&store, "L1", 3_000).await, at(60), FirstClaim::No).await;
-    plan_all(&store, &crowd(&store, "L2", 1).await, at(61), FirstClaim::No).await;
+    plan_all(&store, &crowd(&store, "L1", 3_000).await, at(60)).await;
+    plan_all(&store, &crowd(&store, "L2", 1).await, at(61)).await;
     assert!(claim(&subject, at(59), 9, None).await.claimed.is_empty());
     let (mut claimed, mut calls) = (0, 0);
     loop {

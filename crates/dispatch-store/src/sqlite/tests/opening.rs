@@ -97,7 +97,7 @@ async fn ids_go_on_after_a_restart_and_a_purge_of_everything() {
     let folder = tempfile::tempdir().unwrap();
     let subject: Subject = store(&folder);
     let claimed = leased(&subject, sms("L1", "m1", 1)).await.delivery;
-    subject.settle(accepted(&claimed, "SM1")).await.unwrap();
+    subject.settle(&accepted(&claimed, "SM1")).await.unwrap();
     let years = NOON.plus(Duration::from_secs(4 * 365 * 24 * 3600));
     while subject.purge(Retention::default(), years).await.unwrap().more {}
     assert!(subject.message(claimed.message).await.unwrap().is_none());

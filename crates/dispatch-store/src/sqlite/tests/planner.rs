@@ -57,7 +57,7 @@ async fn a_plan_in_the_write_that_admits_is_as_one_after_it() {
         let mut both = Vec::new();
         for at_once in [true, false] {
             let folder = tempfile::tempdir().unwrap();
-            let plan = move |message: &Message| planned(message, due_at, FirstClaim::No);
+            let plan = move |message: &Message| planned(message, due_at);
             let (store, script) = with(&folder, move |message| at_once.then(|| plan(message)));
             if suspended {
                 store.suspend(Suspension::Location("L1".into()), true, NOON).await.unwrap();
@@ -81,18 +81,17 @@ async fn a_plan_in_the_write_that_admits_is_as_one_after_it() {
 #[tokio::test]
 async fn what_it_should_not_plan_is_planned_later() {
     let of_another = |message: &Message| {
-        let mut plan = planned(message, NOON, FirstClaim::No);
+        let mut plan = planned(message, NOON);
         plan.delivery.message = message.id.next();
         plan
     };
     let ended = |message: &Message| {
-        let mut plan = planned(message, NOON, FirstClaim::No);
+        let mut plan = planned(message, NOON);
         plan.delivery.state = DeliveryState::DeadLettered;
         plan
     };
-    let plans: [Plans; 5] = [
+    let plans: [Plans; 4] = [
         Box::new(|_| None),
-        Box::new(|message| Some(planned(message, NOON, FirstClaim::LeaseMarked))),
         Box::new(move |message| Some(of_another(message))),
         Box::new(move |message| Some(ended(message))),
         Box::new(|_| panic!("a defect of the planner")),
@@ -112,7 +111,7 @@ async fn what_it_should_not_plan_is_planned_later() {
 #[tokio::test]
 async fn it_is_asked_once_for_each_fresh_message() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, script) = with(&folder, |message| Some(planned(message, NOON, FirstClaim::No)));
+    let (store, script) = with(&folder, |message| Some(planned(message, NOON)));
     // The first transaction fails as a whole, and is done again.
     store.shared().fault.plan(ffi::SQLITE_FULL);
     let first = store.admit(sms("L1", "m1", 1)).await;

@@ -8,7 +8,7 @@ async fn search_terms_are_written_when_nothing_waits() {
     let store = store(&folder);
     let subject: Subject = store.clone();
     let claimed = leased(&subject, sms("L1", "m1", 7)).await.delivery;
-    subject.settle(accepted(&claimed, "SM1")).await.unwrap();
+    subject.settle(&accepted(&claimed, "SM1")).await.unwrap();
     let check = async |subject: &Subject| {
         for filter in [
             Filter { recipient: Some("+525500000007".into()), ..Filter::default() },
@@ -41,7 +41,7 @@ async fn a_purge_gives_the_disk_its_room_back() {
         let mut submission = sms("L1", &format!("m{n}"), n);
         submission.extra.insert("filler".into(), "x".repeat(100_000).into());
         let claimed = leased(&subject, submission).await.delivery;
-        subject.settle(ended(&claimed, DeliveryState::DeadLettered)).await.unwrap();
+        subject.settle(&ended(&claimed, DeliveryState::DeadLettered)).await.unwrap();
     }
     let size = || std::fs::metadata(folder.path().join("s.db")).unwrap().len();
     let checkpoint = |folder: &TempDir| {
