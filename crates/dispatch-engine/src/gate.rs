@@ -137,9 +137,11 @@ impl Gate {
         !inner.claiming && (inner.next_due.is_some() || !inner.lobby.is_empty())
     }
 
-    /// Work is being written that will wait here.
-    pub(crate) fn arriving(&self) {
-        self.inner.lock().arriving += 1;
+    /// Work is being written that will wait here. Whether the lobby would take it now.
+    pub(crate) fn arriving(&self, recipient: RecipientKey, now: Timestamp) -> bool {
+        let mut inner = self.inner.lock();
+        inner.arriving += 1;
+        inner.welcomes(recipient, now)
     }
 
     /// It is written (and due then), or could not be.

@@ -13,7 +13,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dispatch_model::{
-    Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED, Timestamp, plan,
+    Access, Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED,
+    Timestamp, plan,
 };
 use dispatch_store::{Planned, Planner, RecipientKey, Suspension, Unplanned, Waits};
 use tokio::sync::{Semaphore, mpsc};
@@ -112,18 +113,18 @@ impl Planner for Foreman {
         let planned = planned(&core, &setup, message, fresh(message));
         let (recipient, now) = (RecipientKey::of(message), core.now());
         let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
-        gate.arriving();
-        let at_once = goes_at_once(&core, &setup, &planned, message, now);
-        let place = at_once.then(|| core.room.place(message)).flatten();
+        let welcome = gate.arriving(recipient, now) && goes_at_once(&core, &setup, &planned, message, now);
+        let place = welcome.then(|| core.room.place(message)).flatten();
         let newcomer = place.map(|place| Newcomer {
             message: Arc::clone(message),
             delivery: planned.clone(),
             recipient,
             place,
         });
+        let in_line = newcomer.is_none() && gate.access(now) == Access::Open;
         let arrival = Arrival { core: self.0.clone(), gate, due: planned.due_at, newcomer };
         let planned = Planned { delivery: planned, recipient };
-        Some(Waits { planned, until_written: Box::new(arrival) })
+        Some(Waits { planned, in_line, until_written: Box::new(arrival) })
     }
 }
 
@@ -155,7 +156,7 @@ fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut W
     let recipient = RecipientKey::of(&message);
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
-        gate.arriving();
+        gate.arriving(recipient, core.now());
     }
     write.planned.push(Planned { delivery: planned, recipient });
     write.gates.push(gate);

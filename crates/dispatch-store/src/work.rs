@@ -109,6 +109,9 @@ pub trait Planner: Send + Sync + 'static {
 pub struct Waits {
     /// The plan: `Scheduled`.
     pub planned: Planned,
+    /// Whether claims should find it in its turn at once. Putting it in line is dear, and in vain where it is
+    /// [claimed by its id](crate::Store::claim_one) or its lane is shut; else the first claims of the lane do it.
+    pub in_line: bool,
     /// Dropped when it is written, or will not be.
     pub until_written: Box<dyn Send>,
 }

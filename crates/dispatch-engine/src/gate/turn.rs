@@ -199,7 +199,7 @@ mod tests {
         let delivery = Delivery::unplanned(message.id, location.into(), Channel::Sms, NOW);
         let place = Room::default().place(&message).expect("there is room");
         let recipient = RecipientKey(recipient);
-        gate.arriving();
+        gate.arriving(recipient, NOW);
         gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, NOW);
     }
 
@@ -314,11 +314,11 @@ mod tests {
         let later = NOW.plus(Duration::from_secs(24 * 3600));
         assert_eq!(gate.access(later), Access::Open, "it may be probed");
         for recipient in 1..=3 {
-            gate.arriving();
             let message = message("L", String::new());
             let delivery = Delivery::unplanned(message.id, "L".into(), Channel::Sms, NOW);
             let place = Room::default().place(&message).expect("there is room");
             let recipient = RecipientKey(recipient);
+            assert!(gate.arriving(recipient, later));
             gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, later);
         }
         let Turn::Attempt(probe, true) = gate.turn(later, 32) else { panic!("a probe") };

@@ -85,8 +85,8 @@ impl Admit {
 }
 
 impl Admit {
-    /// How its delivery begins: planned already, where the planner says that it waits.
-    fn planned(&mut self, message: &Arc<Message>, mut fresh: Stored) -> (Stored, bool) {
+    /// How its delivery begins: planned already, where the planner does it, and then whether in line.
+    fn planned(&mut self, message: &Arc<Message>, fresh: &mut Stored) -> Option<bool> {
         if let Some(planner) = self.planner.take() {
             // A defect of the planner is not one of the store: the message is planned later.
             let asked = catch_unwind(AssertUnwindSafe(|| planner.waits(message)));
@@ -95,12 +95,9 @@ impl Admit {
                 None
             });
         }
-        let waits = self.waits.as_ref().map(|waits| &waits.planned);
-        let Some(planned) = waits.filter(|planned| transition::is_waiting(planned, message.id)) else {
-            return (fresh, false);
-        };
-        fresh.plan(planned);
-        (fresh, true)
+        let waits = self.waits.as_ref().filter(|waits| transition::is_waiting(&waits.planned, message.id))?;
+        fresh.plan(&waits.planned);
+        Some(waits.in_line)
     }
 }
 
@@ -158,13 +155,15 @@ impl Verb for Admit {
             ))?;
         let counted = Counted { state: DeliveryState::Unplanned, location: number, lane: None };
         let delivery = Delivery::unplanned(message.id, location, self.channel, message.received_at);
-        let fresh = Stored::fresh(delivery, RecipientKey::of(&message), counted);
-        let (mut stored, waits) = self.planned(&message, fresh);
-        ledger.insert(&mut stored)?;
+        let mut stored = Stored::fresh(delivery, RecipientKey::of(&message), counted);
+        let planned = self.planned(&message, &mut stored);
+        ledger.insert(&mut stored, planned.unwrap_or_default())?;
         ledger.indexed.admitted();
         ledger.messages.keep(&message, self.weight(), stored);
-        let admitted = if waits { Admitted::Waiting(message) } else { Admitted::Fresh(message) };
-        Ok(Progress::Done(admitted))
+        Ok(Progress::Done(match planned {
+            Some(_) => Admitted::Waiting(message),
+            None => Admitted::Fresh(message),
+        }))
     }
 }
 

@@ -180,7 +180,7 @@ impl Ledger {
 
     /// Writes a delivery as it is now, and counts the change.
     pub(super) fn save(&mut self, stored: &Stored) -> Result<(), Failure> {
-        let now = self.write(UPDATE, stored)?;
+        let now = self.write(UPDATE, stored, Queue::Ready)?;
         self.tally.moved(stored.counted, now);
         let id = stored.delivery.message;
         if stored.delivery.state.is_ended() {
@@ -191,15 +191,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes the delivery of a message that has none yet, and counts it.
-    pub(super) fn insert(&mut self, stored: &mut Stored) -> Result<(), Failure> {
-        stored.counted = self.write(INSERT, stored)?;
+    /// Writes the delivery of a message that has none yet, and counts it. In line it has a place among those of its
+    /// location, a page for each of them; else it stands at the end of *later*, and a claim that looks there moves it.
+    pub(super) fn insert(&mut self, stored: &mut Stored, in_line: bool) -> Result<(), Failure> {
+        let due = if in_line { Queue::Ready } else { Queue::Later };
+        stored.counted = self.write(INSERT, stored, due)?;
         self.tally.born(stored.counted);
         Ok(())
     }
 
-    /// As what it is to be counted.
-    fn write(&mut self, sql: &str, stored: &Stored) -> Result<Counted, Failure> {
+    /// As what it is to be counted. What is due goes to `due`.
+    fn write(&mut self, sql: &str, stored: &Stored, due: Queue) -> Result<Counted, Failure> {
         let delivery = &stored.delivery;
         let mut number =
             |kind, text: Option<&str>| text.map(|text| self.names.intern(&self.db, kind, text)).transpose();
@@ -209,7 +211,10 @@ impl Ledger {
             number(Kind::Backend, transition::current_backend(delivery).map(|backend| backend.as_str()))?;
         let queue = match delivery.state {
             DeliveryState::Scheduled => {
-                self.place(stored.counted.location, route, delivery.due_at, delivery.changed_at)
+                match self.place(stored.counted.location, route, delivery.due_at, delivery.changed_at) {
+                    Queue::Ready => due,
+                    other => other,
+                }
             }
             _ => Queue::None,
         };

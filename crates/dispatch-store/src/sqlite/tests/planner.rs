@@ -10,6 +10,7 @@ type Plans = Box<dyn Fn(&Message) -> Option<Planned> + Send + Sync>;
 /// Plans as it is told, and notes what it was asked for and what came to its end.
 struct Script {
     plans: Plans,
+    in_line: bool,
     asked: Mutex<Vec<MessageId>>,
     ended: Arc<AtomicUsize>,
 }
@@ -26,16 +27,17 @@ impl Planner for Script {
     fn waits(&self, message: &Arc<Message>) -> Option<Waits> {
         self.asked.lock().push(message.id);
         let planned = (self.plans)(message)?;
-        Some(Waits { planned, until_written: Box::new(End(Arc::clone(&self.ended))) })
+        Some(Waits { planned, in_line: self.in_line, until_written: Box::new(End(Arc::clone(&self.ended))) })
     }
 }
 
 fn with(
     folder: &TempDir,
+    in_line: bool,
     plans: impl Fn(&Message) -> Option<Planned> + Send + Sync + 'static,
 ) -> (Arc<SqliteStore>, Arc<Script>) {
     let store = store(folder);
-    let script = Script { plans: Box::new(plans), asked: Mutex::default(), ended: Arc::default() };
+    let script = Script { plans: Box::new(plans), in_line, asked: Mutex::default(), ended: Arc::default() };
     let script = Arc::new(script);
     store.plan_with(Arc::clone(&script) as Arc<dyn Planner>);
     (store, script)
@@ -54,11 +56,11 @@ async fn told(store: &SqliteStore, id: MessageId) -> String {
 #[tokio::test]
 async fn a_plan_in_the_write_that_admits_is_as_one_after_it() {
     for (due_at, suspended) in [(NOON, false), (at(600), false), (NOON, true)] {
-        let mut both = Vec::new();
-        for at_once in [true, false] {
+        let mut all = Vec::new();
+        for (at_once, in_line) in [(true, true), (true, false), (false, false)] {
             let folder = tempfile::tempdir().unwrap();
             let plan = move |message: &Message| planned(message, due_at);
-            let (store, script) = with(&folder, move |message| at_once.then(|| plan(message)));
+            let (store, script) = with(&folder, in_line, move |message| at_once.then(|| plan(message)));
             if suspended {
                 store.suspend(Suspension::Location("L1".into()), true, NOON).await.unwrap();
             }
@@ -72,9 +74,10 @@ async fn a_plan_in_the_write_that_admits_is_as_one_after_it() {
             };
             assert!(store.unplanned(MessageId::ZERO, 9).await.unwrap().is_empty());
             assert_eq!(script.ended.load(Ordering::SeqCst), usize::from(at_once));
-            both.push(told(&store, message.id).await);
+            all.push(told(&store, message.id).await);
         }
-        assert_eq!(both[0], both[1]);
+        assert_eq!(all[0], all[2]);
+        assert_eq!(all[1], all[2]);
     }
 }
 
@@ -98,7 +101,7 @@ async fn what_it_should_not_plan_is_planned_later() {
     ];
     for plan in plans {
         let folder = tempfile::tempdir().unwrap();
-        let (store, _) = with(&folder, plan);
+        let (store, _) = with(&folder, true, plan);
         let admitted = store.admit(sms("L1", "m1", 1)).await.unwrap();
         let Admitted::Fresh(message) = admitted else { panic!("{admitted:?}") };
         let unplanned = store.unplanned(MessageId::ZERO, 9).await.unwrap();
@@ -111,7 +114,7 @@ async fn what_it_should_not_plan_is_planned_later() {
 #[tokio::test]
 async fn it_is_asked_once_for_each_fresh_message() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, script) = with(&folder, |message| Some(planned(message, NOON)));
+    let (store, script) = with(&folder, true, |message| Some(planned(message, NOON)));
     // The first transaction fails as a whole, and is done again.
     store.shared().fault.plan(ffi::SQLITE_FULL);
     let first = store.admit(sms("L1", "m1", 1)).await;
@@ -128,4 +131,37 @@ async fn claim_one(store: &SqliteStore) -> RecipientKey {
     let claims = store.claim(crate::conformance::sample::request(at(5), 9, None)).await.unwrap();
     assert_eq!(claims.claimed.len(), 1);
     claims.claimed[0].recipient
+}
+
+#[tokio::test]
+async fn what_is_not_in_line_is_claimed_by_its_id_or_moved_there_by_the_claims() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = with(&folder, false, |message| Some(planned(message, NOON)));
+    let subject: Subject = store.clone();
+    let mut ids = Vec::new();
+    for n in 0..600 {
+        let location = if n % 2 == 0 { "L1" } else { "L2" };
+        match store.admit(sms(location, &format!("m{n}"), n)).await.unwrap() {
+            Admitted::Waiting(message) => ids.push(message.id),
+            other => panic!("{other:?}"),
+        }
+    }
+    for id in &ids[..2] {
+        let one = crate::conformance::sample::one(*id, true);
+        assert!(subject.claim_one(one).await.unwrap().is_some());
+    }
+    store.suspend(Suspension::Location("L2".into()), true, NOON).await.unwrap();
+    let mut claimed = 0;
+    while claimed < 299 {
+        let claims = claim(&subject, at(1), 100, None).await;
+        assert!(claims.claimed.iter().all(|one| one.delivery.location == "L1".into()));
+        assert!(claims.more || !claims.claimed.is_empty(), "it stopped at {claimed}");
+        claimed += claims.claimed.len();
+    }
+    store.suspend(Suspension::Location("L2".into()), false, NOON).await.unwrap();
+    let lanes = store.lanes().await.unwrap();
+    assert_eq!((lanes[0].waiting, lanes[0].first_due), (299, NOON));
+    for expected in [200, 99, 0] {
+        assert_eq!(claim(&subject, at(1), 200, None).await.claimed.len(), expected);
+    }
 }
