@@ -87,7 +87,8 @@ async fn look(core: &Arc<Core>, gate: Arc<Gate>, timers: &mut BinaryHeap<Reverse
         Turn::Attempt(newcomers, probe) => {
             for newcomer in newcomers {
                 let slot = Slot::new(core, &gate, newcomer.recipient, probe);
-                core.tasks.spawn(newcomers_attempt(Arc::clone(core), newcomer, slot));
+                // Boxed, since a task is moved some times before it runs, and this one is large.
+                core.tasks.spawn(Box::pin(newcomers_attempt(Arc::clone(core), newcomer, slot)));
             }
             // For what waits in the store until later.
             core.enlist(&gate);
@@ -130,7 +131,7 @@ async fn claim(core: &Arc<Core>, gate: &Arc<Gate>, turn: ClaimTurn) {
     }
     for claimed in claims.claimed {
         let slot = Slot::new(core, gate, claimed.recipient, turn.probe);
-        core.tasks.spawn(claimed_attempt(Arc::clone(core), claimed, slot));
+        core.tasks.spawn(Box::pin(claimed_attempt(Arc::clone(core), claimed, slot)));
     }
 }
 

@@ -62,13 +62,14 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Situation {
     let until = Instant::now() + live.config.limits.admit_wait;
     let (tell, told) = oneshot::channel();
     let task = shared.clone();
-    shared.admissions.spawn(async move {
+    // Boxed, since a task is moved some times before it runs, and this one is large.
+    shared.admissions.spawn(Box::pin(async move {
         let settled = caught(take_in(&task, received, until, &mut line)).await;
         let situation = settled.unwrap_or(Situation::Busy(Busy::Panic));
         line.end(situation, !tell.is_closed());
         // Nobody may be there any more to hear it.
         let _ = tell.send(situation);
-    });
+    }));
     match timeout_at(until + STORE_CALL_SLACK, told).await {
         Ok(Ok(situation)) => situation,
         Ok(Err(_)) => Situation::Busy(Busy::Panic),

@@ -288,9 +288,7 @@ fn multiply(path: &Path) -> Result<(), Anything> {
              FROM copies, delivery ORDER BY n, id;
          INSERT INTO dedupe SELECT randomblob(16), id FROM message WHERE id % 1000 > 0 ORDER BY 1;
          UPDATE meta SET value = (SELECT max(id) FROM message) WHERE key = 'keyed_message';
-         UPDATE tally SET n = n * 1000 WHERE key = 1;
-         UPDATE waiting SET n = n * 1000;
-         UPDATE lane_waiting SET n = n * 1000;
+         UPDATE tally SET n = n * 1000;
          DELETE FROM term;
          UPDATE meta SET value = 0 WHERE key = 'indexed_message';
          COMMIT; PRAGMA wal_checkpoint(TRUNCATE);",

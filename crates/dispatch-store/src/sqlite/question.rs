@@ -15,7 +15,7 @@ use super::reader::Reader;
 use super::receipt;
 use super::scan::Scan;
 use super::suspend::join;
-use super::tally::QUARANTINED;
+use super::tally::{LANES, LOCATIONS, QUARANTINED};
 use super::terms::{Indexed, Term};
 use crate::{
     Cursor, Filter, LaneCount, LaneRecord, MessageSummary, MessageView, Page, QuarantineEntry, StoreStats,
@@ -292,8 +292,8 @@ impl Reader {
         let mut quarantined = 0;
         let counts: Vec<(i64, i64)> = self
             .db
-            .prepare_cached("SELECT key, n FROM tally")?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .prepare_cached("SELECT key, n FROM tally WHERE key < ?1")?
+            .query_map([LOCATIONS], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         for (key, n) in counts {
             let n = u64::try_from(n).unwrap_or(0);
@@ -312,8 +312,8 @@ impl Reader {
     pub(super) fn lanes(&mut self) -> Result<Vec<LaneCount>, Failure> {
         let counts: Vec<(i64, i64)> = self
             .db
-            .prepare_cached("SELECT lane, n FROM lane_waiting WHERE n > 0")?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .prepare_cached("SELECT key - ?1, n FROM tally WHERE key >= ?1 AND n > 0")?
+            .query_map([LANES], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         let mut lanes = Vec::with_capacity(counts.len());
         for (lane, n) in counts {

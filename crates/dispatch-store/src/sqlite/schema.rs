@@ -19,7 +19,7 @@ pub(super) const APPLICATION_ID: i64 = 0x6473_7063;
 
 /// Each step takes the schema one version further, in a transaction of its own. A released one is
 /// never edited.
-const STEPS: [&str; 4] = [FIRST, CALLBACKS, INBOUND, KEYED];
+const STEPS: [&str; 5] = [FIRST, CALLBACKS, INBOUND, KEYED, COUNTED];
 
 /// The newest schema this program knows.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -182,6 +182,14 @@ const KEYED: &str = "
 INSERT INTO meta(key, value) SELECT 'keyed_message', max(id) FROM message HAVING max(id) IS NOT NULL;
 ";
 
+/// All counts in one table (tally.rs): states below 2^32, locations below 2 * 2^32, lanes from there.
+const COUNTED: &str = "
+INSERT INTO tally(key, n) SELECT (1 << 32) + location, n FROM waiting;
+INSERT INTO tally(key, n) SELECT (2 << 32) + lane, n FROM lane_waiting;
+DROP TABLE waiting;
+DROP TABLE lane_waiting;
+";
+
 /// Brings the schema of an open connection from `version` to the newest.
 pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
     for (step, target) in STEPS.iter().zip(1i64..).skip(usize::try_from(version).unwrap_or(0)) {
@@ -204,8 +212,6 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
         ("name", "rowid"),
         ("old_key", "rowid"),
         ("tally", "rowid"),
-        ("waiting", "rowid"),
-        ("lane_waiting", "rowid"),
         ("parked_receipt", "rowid"),
         ("suppression", "rowid"),
         ("receipt", "message"),
@@ -227,6 +233,7 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use dispatch_model::{Direction, MessageId};
 
+    use super::super::tally::{LANES, LOCATIONS};
     use super::*;
     use crate::conformance::sample::sms;
     use crate::{Admitted, NewInbound, SqliteStore, Store as _, StoreConfig};
@@ -247,7 +254,10 @@ mod tests {
                     CAST('{{\"sms\":{{\"to\":{{\"original\":\"x\",\"e164\":\"+525512345678\"}},\"text\":\"hola\"}}}}' AS BLOB));
              INSERT INTO delivery(id, state, queue, location, channel, flags, due_at, recipient, epoch, position,
                                   attempts, attempts_total, generation, expires_at, changed_at)
-             VALUES({id}, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 9, 0);"
+             VALUES({id}, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 9, 0);
+             INSERT INTO tally(key, n) VALUES(0, 1);
+             INSERT INTO waiting(location, n) VALUES(1, 1);
+             INSERT INTO lane_waiting(lane, n) VALUES(3, 0);"
         ))
         .expect("a message");
     }
@@ -264,6 +274,12 @@ mod tests {
             assert_eq!(waiting[0].message.direction, Direction::Outbound);
             assert_eq!(waiting[0].message.recipients(), ["+525512345678"]);
         }
+        let db = Connection::open(&config.path).expect("a file");
+        let n = |key: i64| {
+            db.query_row("SELECT n FROM tally WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
+                .expect("a count")
+        };
+        assert_eq!((n(0), n(LOCATIONS + 1), n(LANES + 3)), (1, 1, 0));
         let store = SqliteStore::open(config).expect("a store");
         let direction = Direction::Inbound { from: "+1".into() };
         let submission = dispatch_model::Submission { direction, ..sms("L1", "SM1", 1) };

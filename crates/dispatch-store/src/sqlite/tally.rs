@@ -11,14 +11,19 @@ use rusqlite::{Connection, OptionalExtension as _};
 /// The key of quarantined bodies in the table of counts; states have theirs from 0.
 pub(super) const QUARANTINED: i64 = 100;
 
+/// All keys below are states and the quarantine.
+pub(super) const LOCATIONS: i64 = 1 << 32;
+
+/// From here on they are lanes.
+pub(super) const LANES: i64 = 2 << 32;
+
 /// Locations whose count is kept in memory at most.
 const KEPT: usize = 200_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    counts: AHashMap<i64, i64>,
-    waiting: AHashMap<i64, i64>,
-    lanes: AHashMap<i64, i64>,
+    /// By key: one table for all counts, since each table is a page more in each commit.
+    changes: AHashMap<i64, i64>,
     /// Committed counts of locations that were asked for.
     known: AHashMap<i64, i64>,
 }
@@ -51,82 +56,66 @@ impl Tally {
     }
 
     pub(super) fn quarantined(&mut self, change: i64) {
-        *self.counts.entry(QUARANTINED).or_default() += change;
+        self.change(QUARANTINED, change);
     }
 
     fn count(&mut self, counted: Counted, change: i64) {
-        *self.counts.entry(counted.state as i64).or_default() += change;
+        self.change(counted.state as i64, change);
         if counted.state.is_waiting() {
-            *self.waiting.entry(counted.location).or_default() += change;
+            self.change(LOCATIONS + counted.location, change);
         }
         if let (DeliveryState::Scheduled, Some(lane)) = (counted.state, counted.lane) {
-            *self.lanes.entry(lane).or_default() += change;
+            self.change(LANES + lane, change);
         }
+    }
+
+    fn change(&mut self, key: i64, change: i64) {
+        *self.changes.entry(key).or_default() += change;
     }
 
     /// How many of a location wait, those of the present transaction included.
     pub(super) fn waiting(&mut self, db: &Connection, location: i64) -> rusqlite::Result<u64> {
-        let known = match self.known.get(&location) {
+        let key = LOCATIONS + location;
+        let known = match self.known.get(&key) {
             Some(known) => *known,
             None => {
                 let read: Option<i64> = db
-                    .prepare_cached("SELECT n FROM waiting WHERE location = ?1")?
-                    .query_row([location], |row| row.get(0))
+                    .prepare_cached("SELECT n FROM tally WHERE key = ?1")?
+                    .query_row([key], |row| row.get(0))
                     .optional()?;
                 if self.known.len() >= KEPT {
                     self.known.clear();
                 }
-                self.known.insert(location, read.unwrap_or(0));
+                self.known.insert(key, read.unwrap_or(0));
                 read.unwrap_or(0)
             }
         };
-        let change = self.waiting.get(&location).copied().unwrap_or(0);
+        let change = self.changes.get(&key).copied().unwrap_or(0);
         Ok(u64::try_from(known + change).unwrap_or(0))
     }
 
     /// Writes the changes: the last thing before a commit.
     pub(super) fn flush(&self, db: &Connection) -> rusqlite::Result<()> {
-        for (changes, sql) in [
-            (
-                &self.counts,
-                "INSERT INTO tally(key, n) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET n = n + ?2",
-            ),
-            (
-                &self.waiting,
-                "INSERT INTO waiting(location, n) VALUES(?1, ?2) ON CONFLICT(location) DO UPDATE SET n = n + ?2",
-            ),
-            (
-                &self.lanes,
-                "INSERT INTO lane_waiting(lane, n) VALUES(?1, ?2) ON CONFLICT(lane) DO UPDATE SET n = n + ?2",
-            ),
-        ] {
-            let mut changes = changes.iter().filter(|(_, change)| **change != 0).peekable();
-            if changes.peek().is_none() {
-                continue;
-            }
-            let mut statement = db.prepare_cached(sql)?;
-            for (key, change) in changes {
-                statement.execute((key, change))?;
-            }
+        let mut statement = db.prepare_cached(
+            "INSERT INTO tally(key, n) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET n = n + ?2",
+        )?;
+        for (key, change) in self.changes.iter().filter(|(_, change)| **change != 0) {
+            statement.execute((key, change))?;
         }
         Ok(())
     }
 
     /// The transaction holds.
     pub(super) fn committed(&mut self) {
-        for (location, change) in self.waiting.drain() {
-            if let Some(known) = self.known.get_mut(&location) {
+        for (key, change) in self.changes.drain() {
+            if let Some(known) = self.known.get_mut(&key) {
                 *known += change;
             }
         }
-        self.counts.clear();
-        self.lanes.clear();
     }
 
     /// The transaction is lost.
     pub(super) fn rolled_back(&mut self) {
-        self.waiting.clear();
-        self.counts.clear();
-        self.lanes.clear();
+        self.changes.clear();
     }
 }
