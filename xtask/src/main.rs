@@ -42,7 +42,7 @@ enum Verb {
     Torture(torture::Args),
     /// Feed hostile bytes to every place where bytes of others come in
     Fuzz(fuzz::Args),
-    /// Measure speed and memory of a release build
+    /// Measure speed and memory of the daemon as it is shipped (or of the one that DISPATCHER_BINARY names)
     Bench(bench::Args),
 }
 

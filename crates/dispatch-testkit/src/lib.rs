@@ -47,6 +47,6 @@ pub use shell::Shell;
 pub use shim::{SYNC_FAILS, SYNC_PRETENDED, SYNC_REAL, Shim, Word};
 pub use signer::Signer;
 pub use smtp::{Mail, SmtpCatcher, SmtpScript};
-pub use spawn::{Launch, dispatcher_binary};
+pub use spawn::{DISPATCHER_BINARY, Launch, dispatcher_binary};
 pub use tls::Identity;
 pub use wait::{until, until_some};

@@ -11,8 +11,14 @@ use tokio::process::{Child, Command};
 
 use crate::{Daemon, Home, Log};
 
-/// The daemon's binary beside the running test or xtask.
+/// The variable that names another daemon to start.
+pub const DISPATCHER_BINARY: &str = "DISPATCHER_BINARY";
+
+/// The daemon's binary: the one that [`DISPATCHER_BINARY`] names, or the one beside the running test or xtask.
 pub fn dispatcher_binary() -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os(DISPATCHER_BINARY) {
+        return Ok(PathBuf::from(named));
+    }
     let this = std::env::current_exe().context("finding the running program")?;
     let found =
         this.ancestors().skip(1).take(2).map(|folder| folder.join("dispatcher")).find(|path| path.is_file());

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: speed and memory of a release build, measured from outside.
+//! `cargo xtask bench`: speed and memory of the daemon as it is shipped, measured from outside.
 //!
 //! The daemon, the load and the providers share this machine's cores, so a figure alone says little:
 //! each stands beside a yardstick measured in the same run (the disk's own limit, the same HTTP
@@ -17,6 +17,8 @@ mod way;
 mod yardstick;
 
 use std::process::Command;
+
+use dispatch_testkit::DISPATCHER_BINARY;
 
 use crate::command::{self, cargo, target, xtask};
 use table::Row;
@@ -41,8 +43,8 @@ pub(crate) struct Args {
     serve_bare: Option<u16>,
 }
 
-/// Builds for release and measures; the second half is the release build of this very program, since
-/// a debug build of the load would be measured instead of the daemon.
+/// Builds and measures; the second half is the release build of this very program, since a debug build of the load would be
+/// measured instead of the daemon. The daemon is the one that is shipped, or the one that [`DISPATCHER_BINARY`] names.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(port) = args.serve_bare {
         return yardstick::serve_bare(port);
@@ -55,6 +57,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     command::run(cargo().args(["build", "--release", "--workspace", "--bins", "--examples"]))?;
     let mut release = Command::new(target()?.join("release/xtask"));
     release.args(std::env::args_os().skip(1)).arg("--built");
+    if std::env::var_os(DISPATCHER_BINARY).is_none() {
+        command::run(cargo().args(["build", "--profile", "dist", "--bin", "dispatcher"]))?;
+        release.env(DISPATCHER_BINARY, target()?.join("dist/dispatcher"));
+    }
     command::run(&mut release)
 }
 

@@ -52,9 +52,9 @@ impl MessageCache {
         }
     }
 
-    /// How a delivery stands, if that is known.
-    pub(super) fn row(&self, id: MessageId) -> Option<&Stored> {
-        self.kept.get(&id)?.row.as_ref()
+    /// How a delivery stands, if that is known; from then on it is not, until whoever took it puts it back.
+    pub(super) fn take_row(&mut self, id: MessageId) -> Option<Stored> {
+        self.kept.get_mut(&id)?.row.take()
     }
 
     /// The place for a delivery's row, of a message that is kept. Whoever writes a row puts it here, or none.

@@ -238,7 +238,9 @@ fn take(ledger: &mut Ledger, id: i64, now: Timestamp) -> Result<Claimed, Failure
         None => content::load(&ledger.db, &mut ledger.names, id.as_i64())?,
     };
     lease(ledger, &mut stored, false, now)?;
-    Ok(Claimed { delivery: stored.delivery, message, recipient: stored.recipient })
+    let claimed = Claimed { delivery: stored.delivery.clone(), message, recipient: stored.recipient };
+    ledger.remember(stored);
+    Ok(claimed)
 }
 
 /// Leases one of which somebody knows that it waits.
@@ -259,7 +261,9 @@ impl Verb for One {
             return Ok(Progress::Done(None));
         }
         lease(ledger, &mut stored, self.0.marked, self.0.now)?;
-        Ok(Progress::Done(Some(stored.delivery.lease())))
+        let lease = stored.delivery.lease();
+        ledger.remember(stored);
+        Ok(Progress::Done(Some(lease)))
     }
 }
 
@@ -276,8 +280,5 @@ fn lease(ledger: &mut Ledger, stored: &mut Stored, marked: bool, now: Timestamp)
     let was = stored.counted;
     stored.counted = Counted { state: DeliveryState::Leased, ..was };
     ledger.tally.moved(was, stored.counted);
-    if let Some(row) = ledger.messages.row_mut(id) {
-        *row = Some(stored.clone());
-    }
     Ok(())
 }

@@ -154,9 +154,11 @@ impl Ledger {
         self.indexed.reaches(&self.db, self.last_attempt)
     }
 
+    /// A delivery as it stands in the present transaction. What changes goes back by [`save`](Self::save) or
+    /// [`remember`](Self::remember); what does not is read again from the table when it is asked for next.
     pub(super) fn stored(&mut self, id: MessageId) -> Result<Option<Stored>, Failure> {
-        match self.messages.row(id) {
-            Some(known) => Ok(Some(known.clone())),
+        match self.messages.take_row(id) {
+            Some(known) => Ok(Some(known)),
             None => delivery::load(&self.db, &mut self.names, id),
         }
     }
@@ -179,16 +181,22 @@ impl Ledger {
     }
 
     /// Writes a delivery as it is now, and counts the change.
-    pub(super) fn save(&mut self, stored: &Stored) -> Result<(), Failure> {
-        let now = self.write(UPDATE, stored, Queue::Ready)?;
+    pub(super) fn save(&mut self, stored: Stored) -> Result<(), Failure> {
+        let now = self.write(UPDATE, &stored, Queue::Ready)?;
         self.tally.moved(stored.counted, now);
-        let id = stored.delivery.message;
         if stored.delivery.state.is_ended() {
-            self.messages.drop(id);
-        } else if let Some(row) = self.messages.row_mut(id) {
-            *row = Some(Stored { counted: now, ..stored.clone() });
+            self.messages.drop(stored.delivery.message);
+        } else {
+            self.remember(Stored { counted: now, ..stored });
         }
         Ok(())
+    }
+
+    /// Keeps a delivery that stands so in its table, if its message is kept.
+    pub(super) fn remember(&mut self, stored: Stored) {
+        if let Some(row) = self.messages.row_mut(stored.delivery.message) {
+            *row = Some(stored);
+        }
     }
 
     /// Writes the delivery of a message that has none yet, and counts it. In line it has a place among those of its

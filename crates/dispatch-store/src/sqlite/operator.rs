@@ -70,7 +70,7 @@ impl Bulk {
                 event
             }
         };
-        ledger.save(&stored)?;
+        ledger.save(stored)?;
         ledger.event(id, &event)?;
         Ok(true)
     }
@@ -125,7 +125,7 @@ impl Verb for Resolve {
             ledger.retire_plan(&mut stored)?;
         }
         let event = transition::resolve(&mut stored.delivery, &self.resolution, self.now);
-        ledger.save(&stored)?;
+        ledger.save(stored)?;
         ledger.event(self.message, &event)?;
         Ok(Progress::Done(true))
     }

@@ -105,7 +105,7 @@ pub(super) fn attach(
     stored.heard = true;
     let at = heard.received_at;
     hear(ledger, &mut stored, at)?;
-    ledger.save(&stored)?;
+    ledger.save(stored)?;
     Ok(Heard::Fresh(id))
 }
 

@@ -33,7 +33,7 @@ fn plan_one(ledger: &mut Ledger, planned: &Planned) -> Result<(), Failure> {
     match ledger.stored(planned.delivery.message)? {
         Some(mut stored) if stored.delivery.state == DeliveryState::Unplanned => {
             stored.plan(planned);
-            ledger.save(&stored)
+            ledger.save(stored)
         }
         _ => Ok(()),
     }
@@ -152,7 +152,7 @@ impl Verb for Settle {
             }
         }
         hear::settled(ledger, &mut stored, self.backend.as_ref(), &self.references)?;
-        ledger.save(&stored)?;
+        ledger.save(stored)?;
         if let Some(event) = event {
             ledger.event(lease.message, &event)?;
         }
@@ -242,7 +242,7 @@ impl Recover {
         for id in &ids {
             let Some(mut stored) = ledger.stored(MessageId::from_i64(*id))? else { continue };
             transition::rewind(&mut stored.delivery, self.now);
-            ledger.save(&stored)?;
+            ledger.save(stored)?;
         }
         Ok(if ids.len() == RECOVERED { Progress::More } else { Progress::Done(self.next) })
     }
@@ -278,8 +278,8 @@ impl Verb for Recover {
             let called_off = stored.called_off.take();
             let event = transition::recover(&mut stored.delivery, called_off.as_deref(), self.now);
             receipt::hear(ledger, &mut stored, self.now)?;
-            ledger.save(&stored)?;
-            ledger.event(stored.delivery.message, &event)?;
+            ledger.save(stored)?;
+            ledger.event(MessageId::from_i64(id), &event)?;
         }
         self.rewind(ledger)
     }
