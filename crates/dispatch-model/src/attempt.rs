@@ -73,7 +73,7 @@ impl AttemptRecord {
             possible_double: self.possible_double,
             plugin_digest: self.plugin_digest.clone(),
             idempotency_key: self.idempotency_key.clone(),
-            text: self.text.clone(),
+            text: self.text,
             callback_url: self.callback_url.clone(),
             exchanges: Vec::new(),
         }

@@ -7,7 +7,8 @@
 //! A row of `delivery` is in at most one of the queue indexes at a time, by its column `queue`:
 //! *ready* (its time has come) in the order of lane, location, time, which the round robin walks;
 //! *later* in the order of lane and time; *parked* while its route or location is suspended. A fresh
-//! message that is planned and claimed at once touches none of them.
+//! message begins at the end of *later* even though it is due, unless claims are to find it at once: its place in
+//! *ready* would be another page for each location, and one that is claimed by its id needs none.
 //! `standing` lists what is neither waiting in a queue nor taken by a provider: the unplanned, the
 //! leased, and all that went wrong. Searching by recipient, contact, location and reference goes
 //! through `term`, filled later and in batches: random inserts are the real cost of an index.
