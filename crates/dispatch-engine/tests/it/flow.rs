@@ -25,6 +25,24 @@ async fn a_fresh_message_costs_two_writes_besides_its_admission() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_slot_costs_no_more() {
+    let world = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1).start().await;
+    let hold = world.provider.hold();
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(world.send().await);
+    }
+    assert!(wait_until(|| async { world.provider.under_way() == 1 }).await);
+    hold.add_permits(5);
+    for id in ids {
+        world.until(id, DeliveryState::Accepted).await;
+    }
+    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::SeqCst);
+    assert_eq!(count(&world.store.claims), 5, "one by one, by their ids");
+    assert_eq!((count(&world.store.plans), count(&world.store.marks)), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_first_step_that_delivers_nothing_is_marked_when_one_does() {
     let plugin = Plugin::new();
     plugin.set(Deliver::TokenFirst);

@@ -38,6 +38,29 @@ async fn a_suspended_route_or_location_waits_and_goes_on_when_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_slot_is_called_off_or_suspended_like_all_else() {
+    let world = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1).start().await;
+    let hold = world.provider.hold();
+    let first = world.send_to("loc", "+1").await;
+    assert!(wait_until(|| async { world.provider.under_way() == 1 }).await);
+    let cancelled = world.send_to("loc", "+2").await;
+    let suspended = world.send_to("other", "+3").await;
+    let last = world.send_to("loc", "+4").await;
+    assert_eq!(world.store.cancel(only(cancelled), "stop".into(), world.now()).await.expect("it answers"), 1);
+    let other = Suspension::Location("other".into());
+    assert!(world.engine.suspend(other.clone()).await.expect("it is stored"));
+    hold.add_permits(9);
+    world.until(first, DeliveryState::Accepted).await;
+    world.until(last, DeliveryState::Accepted).await;
+    assert_eq!(world.delivery(cancelled).await.state, DeliveryState::Cancelled);
+    assert_eq!(world.delivery(suspended).await.state, DeliveryState::Scheduled);
+    assert_eq!(world.provider.sent().len(), 2);
+    assert!(world.engine.resume(other).await.expect("it is stored"));
+    world.until(suspended, DeliveryState::Accepted).await;
+    assert_eq!(world.provider.sent().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_suspended_backend_is_passed_over() {
     let world = Draft::to(&["a", "b"]).start().await;
     world.engine.suspend(Suspension::Backend("a".into())).await.expect("it is stored");

@@ -13,7 +13,10 @@ use crate::world::{Draft, wait_until};
 #[tokio::test(start_paused = true)]
 async fn admitted_and_not_planned_is_planned_after_a_restart() {
     let world = Draft::to(&["a"]).start().await;
+    // One that is stopping plans no more, and what is admitted is promised all the same.
+    world.engine.drain(Duration::ZERO).await;
     let message = world.admit(world.submission("loc", "+1", "x")).await;
+    assert_eq!(world.delivery(message.id).await.state, DeliveryState::Unplanned);
     let world = world.crash().await;
     world.until(message.id, DeliveryState::Accepted).await;
     assert_eq!(world.provider.sent().len(), 1);
