@@ -338,7 +338,10 @@ mod tests {
         assert!(room.place(&large).is_none());
         assert!(room.place(&message("L", String::new())).is_some(), "a refused one takes nothing");
         drop(places);
-        assert!(room.place(&large).is_some());
+        let mut extra = message("L", String::new());
+        extra.submission.extra.insert("custom".into(), serde_json::json!([{ "a": "x".repeat(20 << 20) }]));
+        let _place = room.place(&extra).expect("there is room");
+        assert!(room.place(&large).is_none(), "whatever is large in it counts");
     }
 
     #[tokio::test(start_paused = true)]
