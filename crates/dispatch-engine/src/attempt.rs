@@ -114,8 +114,14 @@ async fn ask_and_claim(
     let mut attempt = Attempt::begin(core, &setup, means, message, delivery, slot);
     let step = attempt.first_step(shaped).await;
     let marked = matches!(&step, Ok(Next::Ask(Ask { effect: Effect::Delivers, .. })));
-    let wanted =
-        ClaimOne { message: attempt.delivery.message, lane: gate.lane.clone(), now: core.now(), marked };
+    let wanted = ClaimOne {
+        message: attempt.delivery.message,
+        epoch: attempt.delivery.epoch,
+        generation: attempt.delivery.generation,
+        lane: gate.lane.clone(),
+        now: core.now(),
+        marked,
+    };
     match core.store.claim_one(wanted).await {
         Ok(Some(lease)) => {
             attempt.delivery.state = DeliveryState::Leased;

@@ -107,14 +107,14 @@ async fn plan_batch(core: &Arc<Core>, writes: &Arc<Semaphore>, items: impl Itera
 pub(crate) struct Foreman(pub(crate) Weak<Core>);
 
 impl Planner for Foreman {
-    fn waits(&self, message: &Arc<Message>) -> Option<Waits> {
+    fn waits(&self, message: &Arc<Message>, bytes: usize) -> Option<Waits> {
         let core = self.0.upgrade().filter(|core| !core.stop.is_cancelled())?;
         let setup = core.setup.load_full();
         let planned = planned(&core, &setup, message, fresh(message));
         let (recipient, now) = (RecipientKey::of(message), core.now());
         let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
         let welcome = gate.arriving(recipient, now) && goes_at_once(&core, &setup, &planned, message, now);
-        let place = welcome.then(|| core.room.place(message)).flatten();
+        let place = welcome.then(|| core.room.place(bytes)).flatten();
         let newcomer = place.map(|place| Newcomer {
             message: Arc::clone(message),
             delivery: planned.clone(),
@@ -149,7 +149,7 @@ impl Drop for Arrival {
     }
 }
 
-fn plan_one(core: &Arc<Core>, setup: &Arc<Setup>, item: Unplanned, write: &mut Write) {
+fn plan_one(core: &Core, setup: &Setup, item: Unplanned, write: &mut Write) {
     let Unplanned { message, delivery } = item;
     let planned = planned(core, setup, &message, delivery);
     log(&planned, &message);
@@ -268,7 +268,7 @@ fn log(delivery: &Delivery, message: &Message) {
 }
 
 /// Scans again after a while: the store refused, and may take it then.
-pub(crate) fn rescan_later(core: &Arc<Core>) {
+fn rescan_later(core: &Arc<Core>) {
     let core_too = Arc::clone(core);
     core.tasks.spawn(async move {
         tokio::select! {

@@ -87,7 +87,7 @@ pub trait Store: Send + Sync + 'static {
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError>;
 
     /// Leases this one, and marks it in the same write if asked to. `None` where it does not wait there (cancelled,
-    /// moved, leased), is not due, or its route or location is suspended: nothing changes then.
+    /// moved, leased, redriven), is not due, or its route or location is suspended: nothing changes then.
     async fn claim_one(&self, wanted: ClaimOne) -> Result<Option<Lease>, StoreError>;
 
     /// Writes "may have been sent" for a lease: it is on disk before the action that delivers leaves.

@@ -107,6 +107,7 @@ pub(crate) fn lease(delivery: &mut Delivery, marked: bool, now: Timestamp) {
 /// Whether a delivery waits where somebody wants to claim it.
 pub(crate) fn is_claimable(delivery: &Delivery, wanted: &ClaimOne) -> bool {
     delivery.state == DeliveryState::Scheduled
+        && (delivery.epoch, delivery.generation) == (wanted.epoch, wanted.generation)
         && delivery.lane.as_ref() == Some(&wanted.lane)
         && delivery.due_at <= wanted.now
 }

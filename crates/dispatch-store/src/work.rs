@@ -100,9 +100,9 @@ pub struct Planned {
 
 /// Plans messages as they are admitted: each is then written once and not twice.
 pub trait Planner: Send + Sync + 'static {
-    /// The plan of a fresh message that is to be tried; none leaves it `Unplanned`. Called within the write that admits
-    /// it, so it must be quick.
-    fn waits(&self, message: &Arc<Message>) -> Option<Waits>;
+    /// The plan of a fresh message that is to be tried; none leaves it `Unplanned`. It takes about so many bytes. Called
+    /// within the write that admits it, so it must be quick.
+    fn waits(&self, message: &Arc<Message>, bytes: usize) -> Option<Waits>;
 }
 
 /// A plan that is written together with its message.
@@ -121,6 +121,10 @@ pub struct Waits {
 pub struct ClaimOne {
     /// Which.
     pub message: MessageId,
+    /// The lease it had last, as somebody knows it, and how often it was redriven: it may be another one meanwhile.
+    pub epoch: u32,
+    /// See `epoch`.
+    pub generation: u32,
     /// Where it waits.
     pub lane: Lane,
     /// Now.

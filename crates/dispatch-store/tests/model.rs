@@ -168,7 +168,10 @@ impl Pair {
             }
             Verb::ClaimOne { which, own, marked } => {
                 let lane = if own { own_lane() } else { sample::lane() };
-                let wanted = ClaimOne { message: self.id(which), lane, now: self.now, marked };
+                let known = self.delivery(which).await;
+                let (epoch, generation) = known.map_or((0, 0), |it| (it.epoch, it.generation));
+                let message = self.id(which);
+                let wanted = ClaimOne { message, epoch, generation, lane, now: self.now, marked };
                 let here = self.memory.claim_one(wanted.clone()).await.unwrap();
                 assert_eq!(here, self.disk().claim_one(wanted).await.unwrap());
             }

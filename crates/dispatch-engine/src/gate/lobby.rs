@@ -8,18 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::AHashMap;
-use dispatch_model::{Content, Delivery, LocationId, Message};
+use dispatch_model::{Delivery, LocationId, Message};
 use dispatch_store::RecipientKey;
-use serde_json::{Map, Value};
 
 /// Bytes of messages in all lobbies together: a bulk action of ten thousand texts.
 const BYTES: usize = 32 << 20;
 
-/// What a message takes besides what may be large in it.
-const ENVELOPE: usize = 2 << 10;
-
-/// What a value takes besides its text.
-const VALUE: usize = 48;
+/// What a delivery takes beside its message.
+const DELIVERY: usize = 1 << 10;
 
 /// A delivery that waits in its lane, with its message.
 pub(crate) struct Newcomer {
@@ -42,9 +38,9 @@ pub(crate) struct Place {
 }
 
 impl Room {
-    /// A place for a message, if there is one left.
-    pub(crate) fn place(&self, message: &Message) -> Option<Place> {
-        let place = Place { room: self.clone(), bytes: size(message) };
+    /// A place for a message of so many bytes, if there is one left.
+    pub(crate) fn place(&self, bytes: usize) -> Option<Place> {
+        let place = Place { room: self.clone(), bytes: DELIVERY + bytes };
         let taken = self.taken.fetch_add(place.bytes, Ordering::Relaxed) + place.bytes;
         (taken <= BYTES).then_some(place)
     }
@@ -54,34 +50,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.room.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
-}
-
-/// Bytes of a message in memory, roughly.
-fn size(message: &Message) -> usize {
-    let all = |texts: &[String]| texts.iter().map(|text| VALUE + text.len()).sum::<usize>();
-    let content = match &message.content {
-        Content::Sms(sms) => sms.text.len(),
-        Content::Email(mail) => {
-            let people = all(&mail.to) + all(&mail.cc) + all(&mail.bcc);
-            people + mail.subject.len() + mail.html.len() + mail.text.as_ref().map_or(0, String::len)
-        }
-    };
-    let attachments: usize = message.attachments.iter().map(|one| VALUE + one.url.len()).sum();
-    ENVELOPE + content + attachments + members(&message.extra)
-}
-
-fn members(object: &Map<String, Value>) -> usize {
-    object.iter().map(|(name, value)| VALUE + name.len() + value_size(value)).sum()
-}
-
-fn value_size(value: &Value) -> usize {
-    VALUE
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(values) => values.iter().map(value_size).sum(),
-            Value::Object(object) => members(object),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
 }
 
 /// Round robin over locations, as the store claims.

@@ -41,8 +41,8 @@ pub(crate) struct ClaimTurn {
 }
 
 impl Gate {
-    /// What to do now. A lobby goes before the store, since it holds all that is due or nothing. A claim given here must end with [`claimed`](Self::claimed) or
-    /// [`unclaimed`](Self::unclaimed).
+    /// What to do now. The lobby goes before the store, since it holds all that is due or nothing. A claim given here
+    /// must end with [`claimed`](Self::claimed) or [`unclaimed`](Self::unclaimed).
     pub(crate) fn turn(&self, now: Timestamp, batch: usize) -> Turn {
         let clock = Instant::now();
         let mut inner = self.inner.lock();
@@ -177,8 +177,9 @@ mod tests {
         }
     }
 
-    fn message(location: &str, text: String) -> Message {
-        let content = Content::Sms(SmsContent { to: PhoneNumber { original: "1".into(), e164: None }, text });
+    fn message(location: &str) -> Message {
+        let to = PhoneNumber { original: "1".into(), e164: None };
+        let content = Content::Sms(SmsContent { to, text: String::new() });
         let submission = Submission {
             direction: Direction::Outbound,
             source: "test".into(),
@@ -195,9 +196,9 @@ mod tests {
     }
 
     fn comes_from(gate: &Gate, location: &str, recipient: i64) {
-        let message = message(location, String::new());
+        let message = message(location);
         let delivery = Delivery::unplanned(message.id, location.into(), Channel::Sms, NOW);
-        let place = Room::default().place(&message).expect("there is room");
+        let place = Room::default().place(0).expect("there is room");
         let recipient = RecipientKey(recipient);
         gate.arriving(recipient, NOW);
         gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, NOW);
@@ -314,9 +315,9 @@ mod tests {
         let later = NOW.plus(Duration::from_secs(24 * 3600));
         assert_eq!(gate.access(later), Access::Open, "it may be probed");
         for recipient in 1..=3 {
-            let message = message("L", String::new());
+            let message = message("L");
             let delivery = Delivery::unplanned(message.id, "L".into(), Channel::Sms, NOW);
-            let place = Room::default().place(&message).expect("there is room");
+            let place = Room::default().place(0).expect("there is room");
             let recipient = RecipientKey(recipient);
             assert!(gate.arriving(recipient, later));
             gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, later);
@@ -332,16 +333,12 @@ mod tests {
     #[test]
     fn all_lobbies_share_their_room_and_it_is_given_back() {
         let room = Room::default();
-        let large = message("L", "x".repeat(12 << 20));
-        let places = [room.place(&large), room.place(&large)];
+        let places = [room.place(15 << 20), room.place(15 << 20)];
         assert!(places.iter().all(Option::is_some));
-        assert!(room.place(&large).is_none());
-        assert!(room.place(&message("L", String::new())).is_some(), "a refused one takes nothing");
+        assert!(room.place(15 << 20).is_none());
+        assert!(room.place(1024).is_some(), "a refused one takes nothing");
         drop(places);
-        let mut extra = message("L", String::new());
-        extra.submission.extra.insert("custom".into(), serde_json::json!([{ "a": "x".repeat(20 << 20) }]));
-        let _place = room.place(&extra).expect("there is room");
-        assert!(room.place(&large).is_none(), "whatever is large in it counts");
+        assert!(room.place(15 << 20).is_some());
     }
 
     #[tokio::test(start_paused = true)]

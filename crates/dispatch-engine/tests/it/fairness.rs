@@ -51,6 +51,20 @@ async fn what_has_to_wait_is_planned_as_it_is_admitted_and_keeps_its_place() {
     assert_eq!(sent, expected);
 }
 
+/// Admits 50 000 messages of one location.
+async fn crowd(world: &Arc<World>) {
+    let mut admitting = JoinSet::new();
+    for part in 0..50 {
+        let world = Arc::clone(world);
+        admitting.spawn(async move {
+            for number in 0..WAITING / 50 {
+                world.send_to("crowd", &format!("+{part}-{number}")).await;
+            }
+        });
+    }
+    while admitting.join_next().await.is_some() {}
+}
+
 async fn until(mut condition: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(120);
     while !condition().await {
@@ -64,16 +78,7 @@ async fn with_50_000_waiting_at_one_location_another_starts_among_the_next_two()
     let folder = tempfile::tempdir().expect("a folder");
     let (world, provider, hold) = one_at_a_time(&folder).await;
     let world = Arc::new(world);
-    let mut admitting = JoinSet::new();
-    for part in 0..50 {
-        let world = Arc::clone(&world);
-        admitting.spawn(async move {
-            for number in 0..WAITING / 50 {
-                world.send_to("crowd", &format!("+{part}-{number}")).await;
-            }
-        });
-    }
-    while admitting.join_next().await.is_some() {}
+    crowd(&world).await;
     let waiting = async || world.lane("a").await.waiting.unwrap_or(0);
     until(async || waiting().await >= WAITING as u64 - 2 && provider.under_way() == 1).await;
 
@@ -87,5 +92,22 @@ async fn with_50_000_waiting_at_one_location_another_starts_among_the_next_two()
     let sent = provider.sent();
     let place = sent.iter().position(|asked| asked.message == other.to_string());
     assert!(place.is_some(), "it is not among the next two of {}", sent.len());
+    drop(world.store.stats().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_50_000_that_came_while_it_was_suspended_another_is_among_the_first_two() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (world, provider, hold) = one_at_a_time(&folder).await;
+    let world = Arc::new(world);
+    world.engine.suspend(Suspension::Backend("a".into())).await.expect("it is suspended");
+    crowd(&world).await;
+    let other = world.send_to("quiet", "+1").await;
+    assert!(provider.sent().is_empty());
+    world.engine.resume(Suspension::Backend("a".into())).await.expect("it is resumed");
+    hold.add_permits(2);
+    until(async || provider.sent().len() == 2).await;
+    let sent = provider.sent();
+    assert!(sent.iter().any(|asked| asked.message == other.to_string()), "it is not among the first two");
     drop(world.store.stats().await);
 }

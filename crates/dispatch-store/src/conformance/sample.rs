@@ -160,15 +160,18 @@ pub async fn schedule(store: &Subject, submission: Submission, due_at: Timestamp
     message
 }
 
-/// A claim of this one, in the usual lane.
+/// A claim of this one, in the usual lane, that was never leased before.
 pub fn one(message: MessageId, marked: bool) -> ClaimOne {
-    ClaimOne { message, lane: lane(), now: NOON, marked }
+    ClaimOne { message, epoch: 0, generation: 0, lane: lane(), now: NOON, marked }
 }
 
 /// Plans one that was admitted, and claims it.
 pub async fn plan_and_claim(store: &Subject, message: &Message) -> Lease {
     store.plan(vec![planned(message, NOON)]).await.expect("a plan");
-    store.claim_one(one(message.id, false)).await.expect("a claim").expect("it waits")
+    let Delivery { epoch, generation, .. } =
+        store.message(message.id).await.expect("an answer").expect("it").delivery;
+    let wanted = ClaimOne { epoch, generation, ..one(message.id, false) };
+    store.claim_one(wanted).await.expect("a claim").expect("it waits")
 }
 
 /// Claims in the usual lane.

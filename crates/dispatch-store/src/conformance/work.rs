@@ -46,7 +46,12 @@ pub(super) async fn one_is_claimed_by_its_id(store: Subject) {
     store.settle(&deferred(&delivery, at(5))).await.expect("an end");
     assert_eq!(store.claim_one(one(marked, true)).await.expect("an answer"), None, "it is not due");
     let again = ClaimOne { now: at(5), ..one(marked, true) };
-    assert_eq!(store.claim_one(again).await.expect("a claim").expect("it is due").epoch, 2);
+    let stale = store.claim_one(again.clone()).await.expect("an answer");
+    assert_eq!(stale, None, "it was leased since");
+    let of_another_life = ClaimOne { epoch: 1, generation: 1, ..again.clone() };
+    assert_eq!(store.claim_one(of_another_life).await.expect("an answer"), None);
+    let known = ClaimOne { epoch: 1, ..again };
+    assert_eq!(store.claim_one(known).await.expect("a claim").expect("it is due").epoch, 2);
 }
 
 pub(super) async fn one_that_does_not_wait_there_is_not_claimed(store: Subject) {

@@ -136,7 +136,7 @@ impl State {
             events: Vec::new(),
             references: Vec::new(),
         };
-        let waits = self.planner.as_ref().and_then(|planner| planner.waits(&message));
+        let waits = self.planner.as_ref().and_then(|planner| planner.waits(&message, size_of::<Entry>()));
         let waits = waits.filter(|waits| transition::is_waiting(&waits.planned, id));
         waits.iter().for_each(|waits| entry.plan(&waits.planned));
         self.entries.insert(id, entry);

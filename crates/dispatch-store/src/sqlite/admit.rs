@@ -89,7 +89,7 @@ impl Admit {
     fn planned(&mut self, message: &Arc<Message>, fresh: &mut Stored) -> Option<bool> {
         if let Some(planner) = self.planner.take() {
             // A defect of the planner is not one of the store: the message is planned later.
-            let asked = catch_unwind(AssertUnwindSafe(|| planner.waits(message)));
+            let asked = catch_unwind(AssertUnwindSafe(|| planner.waits(message, self.weight())));
             self.waits = asked.unwrap_or_else(|_| {
                 tracing::error!(message_id = %message.id, "store.planner: it failed");
                 None

@@ -20,8 +20,11 @@ use super::verb::{Progress, Verb};
 use crate::transition;
 use crate::{ClaimOne, ClaimRequest, Claimed, Claims};
 
-/// Rows whose time has come that one claim moves to *ready*; the rest follows between groups.
-const PROMOTED: usize = 512;
+/// Rows whose time has come that a claim moves to *ready* in one bite: it chooses among all that is due.
+const PROMOTED: usize = 1_024;
+
+/// Bites at most before it chooses; the rest follows between groups.
+const BITES: usize = 64;
 
 /// Rows of a location that are read at once.
 const READ: usize = 16;
@@ -32,7 +35,16 @@ const DEPTH: usize = 256;
 /// Rows that one claim looks at in all.
 const STEPS: usize = 4_096;
 
-pub(super) struct Claim(pub(super) ClaimRequest);
+pub(super) struct Claim {
+    request: ClaimRequest,
+    bites: usize,
+}
+
+impl Claim {
+    pub(super) fn new(request: ClaimRequest) -> Self {
+        Self { request, bites: 0 }
+    }
+}
 
 /// A row of the queue.
 #[derive(Debug, Clone, Copy)]
@@ -65,16 +77,19 @@ impl Verb for Claim {
     type Output = Claims;
 
     fn weight(&self) -> usize {
-        512 * self.0.want
+        512 * self.request.want
     }
 
     fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Claims>, Failure> {
-        let request = &self.0;
+        let request = &self.request;
         let mut claims = Claims { after: request.after.clone(), ..Claims::default() };
         let Some(lane) = ledger.names.number(&ledger.db, Kind::Lane, &request.lane.to_string())? else {
             return Ok(Progress::Done(claims));
         };
         if promote(ledger, lane, request.now, PROMOTED)? {
+            if self.bites < BITES {
+                return Ok(Progress::More);
+            }
             ledger.backlog.insert(lane, request.now);
             claims.more = true;
         }
@@ -94,6 +109,10 @@ impl Verb for Claim {
         }
         claims.next_due = next_later(&ledger.db, lane)?;
         Ok(Progress::Done(claims))
+    }
+
+    fn committed(&mut self) {
+        self.bites += 1;
     }
 }
 

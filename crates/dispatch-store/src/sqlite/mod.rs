@@ -88,7 +88,7 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
-        self.write(claim::Claim(request)).await
+        self.write(claim::Claim::new(request)).await
     }
 
     async fn claim_one(&self, wanted: ClaimOne) -> Result<Option<Lease>, StoreError> {

@@ -24,7 +24,8 @@ impl Drop for End {
 }
 
 impl Planner for Script {
-    fn waits(&self, message: &Arc<Message>) -> Option<Waits> {
+    fn waits(&self, message: &Arc<Message>, bytes: usize) -> Option<Waits> {
+        assert!(bytes > 1024, "its content at least");
         self.asked.lock().push(message.id);
         let planned = (self.plans)(message)?;
         Some(Waits { planned, in_line: self.in_line, until_written: Box::new(End(Arc::clone(&self.ended))) })
