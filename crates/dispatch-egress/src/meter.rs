@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use ahash::AHashMap;
 use dispatch_engine::{FetchError, Spooled};
 use dispatch_model::{Action, Lane, Reply};
+use metrics::{Counter, Histogram};
+use parking_lot::RwLock;
 
 /// A connection was opened. Hands back the counters of bytes in and out, so that reading and writing need not
 /// look them up each time.
@@ -27,8 +30,32 @@ fn kind(action: &Action) -> &'static str {
     }
 }
 
+/// A kind of action and its result.
+type Taken = (&'static str, &'static str);
+
+/// What is counted of actions, by backend. Handles are kept: to look one up by its labels takes five allocations.
+#[derive(Default)]
+pub(crate) struct Meters(RwLock<AHashMap<String, AHashMap<Taken, (Counter, Histogram)>>>);
+
+impl Meters {
+    fn count(&self, backend: &str, taken: Taken, took: Duration) {
+        if let Some((count, seconds)) = self.0.read().get(backend).and_then(|known| known.get(&taken)) {
+            count.increment(1);
+            return seconds.record(took.as_secs_f64());
+        }
+        let (kind, result) = taken;
+        let name = || backend.to_owned();
+        let count = metrics::counter!(
+            "dispatcher_egress_requests_total", "backend" => name(), "kind" => kind, "result" => result
+        );
+        let seconds = metrics::histogram!("dispatcher_egress_seconds", "backend" => name(), "kind" => kind);
+        self.0.write().entry(name()).or_default().insert(taken, (count, seconds));
+        self.count(backend, taken, took);
+    }
+}
+
 /// An action was taken.
-pub(crate) fn action(owner: &str, action: &Action, reply: &Reply, took: Duration) {
+pub(crate) fn action(meters: &Meters, owner: &str, action: &Action, reply: &Reply, took: Duration) {
     let kind = kind(action);
     let result = match reply {
         Reply::Http(response) => status_class(response.status),
@@ -38,13 +65,8 @@ pub(crate) fn action(owner: &str, action: &Action, reply: &Reply, took: Duration
         Reply::Failed { kind, .. } => kind.as_str(),
     };
     // Locations are too many for labels.
-    let backend = owner.split_once('@').map_or(owner, |(backend, _)| backend).to_owned();
-    metrics::counter!(
-        "dispatcher_egress_requests_total", "backend" => backend.clone(), "kind" => kind, "result" => result
-    )
-    .increment(1);
-    metrics::histogram!("dispatcher_egress_seconds", "backend" => backend, "kind" => kind)
-        .record(took.as_secs_f64());
+    let backend = owner.split_once('@').map_or(owner, |(backend, _)| backend);
+    meters.count(backend, (kind, result), took);
     if let Reply::Failed { kind: failure, may_have_left, .. } = reply {
         tracing::debug!(owner, kind, failure = failure.as_str(), may_have_left, "egress failed");
     }

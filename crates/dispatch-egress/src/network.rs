@@ -61,6 +61,7 @@ pub struct NetworkEgress {
     short: Short,
     fetcher: Fetcher,
     credentials: Credentials,
+    meters: meter::Meters,
     sweeper: JoinHandle<()>,
 }
 
@@ -101,6 +102,7 @@ impl NetworkEgress {
             short: Short::new(dialer),
             fetcher: Fetcher { spool, private: config.fetch_private },
             credentials: Credentials::new(clock),
+            meters: meter::Meters::default(),
             sweeper,
         })
     }
@@ -160,7 +162,7 @@ impl Egress for NetworkEgress {
             Ok(Err(failure)) => progress.failed(failure),
             Err(_) => progress.timed_out(),
         };
-        meter::action(&call.grants.owner, action, &reply, begun.elapsed());
+        meter::action(&self.meters, &call.grants.owner, action, &reply, begun.elapsed());
         reply
     }
 

@@ -1,15 +1,16 @@
 //! One try at one backend, from the lease to the outcome.
 //!
-//! A message of the lobby is asked about *before* it is claimed: the plugin's `deliver` is pure, so claim and mark
-//! share one commit. A message that waited in the store is claimed first.
+//! A message that found a slot as it came was claimed and marked by the write that admitted it. One of the lobby is asked
+//! about *before* it is claimed: the plugin's `deliver` is pure, so claim and mark share one commit. A message that
+//! waited in the store is claimed first.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dispatch_model::{
-    Ask, Context, Delivery, DeliveryState, Effect, End, Exchange, Fault, Message, OnUnknown, Outcome, Policy,
-    Reason, Reply, Step, Timestamp, WrittenText,
+    Ask, Context, Delivery, Effect, End, Exchange, Fault, Message, OnUnknown, Outcome, Policy, Reason, Reply,
+    Step, Timestamp, WrittenText,
 };
 use dispatch_store::{ClaimOne, Claimed, RecipientKey, StoreError};
 use tokio::time::Instant;
@@ -124,9 +125,7 @@ async fn ask_and_claim(
     };
     match core.store.claim_one(wanted).await {
         Ok(Some(lease)) => {
-            attempt.delivery.state = DeliveryState::Leased;
-            attempt.delivery.epoch = lease.epoch;
-            attempt.delivery.marked = marked;
+            attempt.delivery.leased(lease, marked);
             attempt.marked = marked;
             Some((attempt, step))
         }
@@ -143,7 +142,7 @@ async fn ask_and_claim(
     }
 }
 
-/// Attempts a delivery that waited and was claimed.
+/// Attempts a delivery that waited and was claimed, or was leased as it was admitted.
 pub(crate) async fn claimed_attempt(core: Arc<Core>, claimed: Claimed, slot: Slot) {
     let Claimed { mut delivery, message, .. } = claimed;
     let setup = core.setup.load_full();
@@ -218,7 +217,10 @@ struct Attempt {
     delivery: Delivery,
     slot: Slot,
     evidence: Evidence,
+    /// Whether it is on disk that it may have been sent.
     marked: bool,
+    /// Whether an action that delivers was taken.
+    delivered: bool,
     exchanges: Vec<Exchange>,
     attachments: Vec<Arc<crate::Spooled>>,
     text: Option<WrittenText>,
@@ -241,10 +243,11 @@ impl Attempt {
             context: means.context(setup, &delivery, now),
             means,
             message,
+            marked: delivery.marked,
+            delivered: false,
             delivery,
             slot,
             evidence: Evidence::default(),
-            marked: false,
             exchanges: Vec::new(),
             attachments: Vec::new(),
             text: None,
@@ -261,7 +264,11 @@ impl Attempt {
                 self.attachments = files;
                 self.text = writing.map(|writing| writing.written);
                 let plugin = &self.means.backend.plugin;
-                plugin.deliver(&self.context, &message, &self.means.grants).await.map(next)
+                let step = plugin.deliver(&self.context, &message, &self.means.grants).await;
+                if let Ok(Step::Ask(ask)) = &step {
+                    self.slot.gate.began(ask.effect == Effect::Delivers);
+                }
+                step.map(next)
             }
         }
     }
@@ -318,7 +325,7 @@ impl Attempt {
             slot: &self.slot,
             end,
             evidence: self.evidence,
-            marked: self.marked,
+            marked: self.delivered,
             exchanges: self.exchanges,
             text: self.text,
             idempotency_key: self.context.idempotency_key,
@@ -334,20 +341,20 @@ impl Script for Attempt {
     type End = Outcome;
 
     async fn before(&mut self, ask: &Ask) -> Result<(), Halt> {
-        if ask.effect == Effect::None || self.marked {
+        if ask.effect == Effect::None {
             return Ok(());
         }
-        match self.core.store.mark(self.delivery.lease()).await {
-            Ok(()) => {
-                self.marked = true;
-                Ok(())
-            }
-            Err(StoreError::Stale(_)) => Err(Halt::Lost),
-            Err(error) => {
-                self.core.store_failed("marking", &error);
-                Err(Halt::Unmarked)
-            }
+        if !self.marked {
+            self.core.store.mark(self.delivery.lease()).await.map_err(|error| match error {
+                StoreError::Stale(_) => Halt::Lost,
+                error => {
+                    self.core.store_failed("marking", &error);
+                    Halt::Unmarked
+                }
+            })?;
         }
+        (self.marked, self.delivered) = (true, true);
+        Ok(())
     }
 
     fn after(&mut self, effect: Effect, reply: &Reply) {

@@ -15,6 +15,7 @@ use dispatch_store::{Store, StoreError, Suspension};
 use parking_lot::{Mutex, RwLock};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -54,6 +55,8 @@ pub(crate) struct Core {
     pub(crate) listed: Mutex<Vec<Arc<Gate>>>,
     pub(crate) listed_any: Notify,
     pub(crate) tasks: TaskTracker,
+    /// For what begins on a thread of the store.
+    pub(crate) runtime: Handle,
     /// Nothing new is taken up.
     pub(crate) stop: CancellationToken,
     /// What is under way is broken off.
@@ -103,6 +106,7 @@ impl Core {
             listed: Mutex::default(),
             listed_any: Notify::new(),
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             fatal: watch::Sender::new(None),

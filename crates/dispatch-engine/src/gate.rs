@@ -30,6 +30,17 @@ use crate::{BreakerStatus, LaneStatus, Limits, Until};
 /// The first pause where the provider throttles and names none; doubles while it goes on.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 
+/// The way of a message that is being admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It has a slot.
+    Enters,
+    /// Into the lobby, as it looks now.
+    Lobby,
+    /// It waits in the store alone.
+    Store,
+}
+
 /// A lane's gate.
 pub(crate) struct Gate {
     /// Which lane.
@@ -56,6 +67,7 @@ impl Gate {
             next_due: None,
             lobby: Lobby::default(),
             arriving: 0,
+            delivers_first: false,
             not_before: None,
             claiming: false,
             told: 0,
@@ -137,32 +149,40 @@ impl Gate {
         !inner.claiming && (inner.next_due.is_some() || !inner.lobby.is_empty())
     }
 
-    /// Work is being written that will wait here. Whether the lobby would take it now.
-    pub(crate) fn arriving(&self, recipient: RecipientKey, now: Timestamp) -> bool {
+    /// Work is being written. If it may be attempted at once and nobody waits before it, it takes a slot; else it is
+    /// counted until it has [arrived](Self::arrived).
+    pub(crate) fn arriving(&self, recipient: RecipientKey, at_once: bool, now: Timestamp) -> Way {
         let mut inner = self.inner.lock();
+        let welcome = at_once && inner.welcomes(recipient, now);
+        if welcome && inner.admits(now) {
+            inner.enter(1, false);
+            inner.busy.insert(recipient.0);
+            return Way::Enters;
+        }
         inner.arriving += 1;
-        inner.welcomes(recipient, now)
+        if welcome { Way::Lobby } else { Way::Store }
     }
 
-    /// It is written (and due then), or could not be.
-    pub(crate) fn arrived(&self, due: Option<Timestamp>) {
+    /// It is written, or will not be.
+    pub(crate) fn arrived(&self) {
         let mut inner = self.inner.lock();
         inner.arriving = inner.arriving.saturating_sub(1);
-        if let Some(due) = due {
-            inner.tell(due);
-        }
     }
 
-    /// A message that was [arriving](Self::arriving) is written, and due: into the lobby, or it waits in the store alone.
+    /// A message that found no slot is written, and due: into the lobby, or it waits in the store alone.
     pub(crate) fn greet(&self, newcomer: Newcomer, now: Timestamp) {
         let mut inner = self.inner.lock();
-        inner.arriving = inner.arriving.saturating_sub(1);
         if inner.welcomes(newcomer.recipient, now) {
             inner.busy.insert(newcomer.recipient.0);
             inner.lobby.push(newcomer);
         } else {
             inner.tell(newcomer.delivery.due_at);
         }
+    }
+
+    /// What the first action of the last message was: whether it delivers. The next one's is most likely the same.
+    pub(crate) fn began(&self, delivers: bool) {
+        self.inner.lock().delivers_first = delivers;
     }
 
     /// Work waits here, due then.

@@ -1,7 +1,7 @@
 //! From admitted to planned: the first step of every message.
 //!
 //! ```text
-//! being admitted -> to be tried -> Scheduled, in the write that admits (Foreman)
+//! being admitted -> to be tried -> Scheduled or Leased, in the write that admits (Foreman)
 //! admitted, and not to be tried -> queue -+-> one write for the batch -> an end, or Scheduled
 //! redriven, or left by a crash -> scan ---+
 //! ```
@@ -13,14 +13,17 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dispatch_model::{
-    Access, Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED,
+    Access, Delivery, DeliveryState, Lease, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED,
     Timestamp, plan,
 };
-use dispatch_store::{Planned, Planner, RecipientKey, Suspension, Unplanned, Waits};
+use dispatch_store::{
+    Arrival, Claimed, Planned, Planner, RecipientKey, Stands, Suspension, Unplanned, Waits,
+};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::attempt::{Slot, claimed_attempt};
 use crate::core::Core;
-use crate::gate::{Gate, Newcomer};
+use crate::gate::{Gate, Newcomer, Way};
 use crate::{Setup, attachments, suppressed};
 
 /// Writes of planned batches under way at once: more would only queue up in the store.
@@ -113,39 +116,72 @@ impl Planner for Foreman {
         let planned = planned(&core, &setup, message, fresh(message));
         let (recipient, now) = (RecipientKey::of(message), core.now());
         let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
-        let welcome = gate.arriving(recipient, now) && goes_at_once(&core, &setup, &planned, message, now);
-        let place = welcome.then(|| core.room.place(bytes)).flatten();
-        let newcomer = place.map(|place| Newcomer {
-            message: Arc::clone(message),
-            delivery: planned.clone(),
-            recipient,
-            place,
-        });
-        let in_line = newcomer.is_none() && gate.access(now) == Access::Open;
-        let arrival = Arrival { core: self.0.clone(), gate, due: planned.due_at, newcomer };
-        let planned = Planned { delivery: planned, recipient };
-        Some(Waits { planned, in_line, until_written: Box::new(arrival) })
+        let at_once = goes_at_once(&core, &setup, &planned, message, now);
+        let (delivery, message) = (planned.clone(), Arc::clone(message));
+        let (stands, arrival): (_, Box<dyn Arrival>) = match gate.arriving(recipient, at_once, now) {
+            Way::Enters => {
+                let slot = Slot::new(&core, &gate, recipient, false);
+                (Stands::Leased, Box::new(Entrant { message, delivery, slot }))
+            }
+            way => {
+                let place = (way == Way::Lobby).then(|| core.room.place(bytes)).flatten();
+                let newcomer = place.map(|place| Newcomer { message, delivery, recipient, place });
+                let in_line = newcomer.is_none() && gate.access(now) == Access::Open;
+                let stands = if in_line { Stands::InLine } else { Stands::Behind };
+                (stands, Box::new(Waiter { core: self.0.clone(), gate, due: planned.due_at, newcomer }))
+            }
+        };
+        Some(Waits { planned: Planned { delivery: planned, recipient }, stands, arrival })
     }
 }
 
-/// A message on its way into the store behind a gate. At its end the gate is told to look: should the message not be
-/// there after all, it looks in vain.
-struct Arrival {
+/// A message on its way into the store behind a gate. The gate counts it as long as this lives.
+struct Waiter {
     core: Weak<Core>,
     gate: Arc<Gate>,
     due: Timestamp,
-    /// What may be attempted at once.
+    /// What may be attempted as soon as there is a slot.
     newcomer: Option<Newcomer>,
 }
 
-impl Drop for Arrival {
-    fn drop(&mut self) {
+impl Arrival for Waiter {
+    fn written(mut self: Box<Self>, _: Option<Lease>) {
         let Some(core) = self.core.upgrade() else { return };
         match self.newcomer.take() {
             Some(newcomer) => self.gate.greet(newcomer, core.now()),
-            None => self.gate.arrived(Some(self.due)),
+            None => self.gate.tell(self.due),
         }
         core.enlist(&self.gate);
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.gate.arrived();
+    }
+}
+
+/// A message on its way into the store that has its slot already.
+struct Entrant {
+    message: Arc<Message>,
+    delivery: Delivery,
+    slot: Slot,
+}
+
+impl Arrival for Entrant {
+    fn written(self: Box<Self>, lease: Option<Lease>) {
+        let Self { message, mut delivery, slot } = *self;
+        let core = Arc::clone(&slot.core);
+        let Some(lease) = lease else {
+            // Its route or location was suspended a moment ago.
+            slot.gate.tell(delivery.due_at);
+            return core.enlist(&slot.gate);
+        };
+        delivery.leased(lease, true);
+        let claimed = Claimed { message, delivery, recipient: slot.recipient };
+        let attempt = Box::pin(claimed_attempt(Arc::clone(&core), claimed, slot));
+        // The store's thread is none of the runtime's.
+        core.tasks.spawn_on(attempt, &core.runtime);
     }
 }
 
@@ -156,7 +192,7 @@ fn plan_one(core: &Core, setup: &Setup, item: Unplanned, write: &mut Write) {
     let recipient = RecipientKey::of(&message);
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
-        gate.arriving(recipient, core.now());
+        gate.arriving(recipient, false, core.now());
     }
     write.planned.push(Planned { delivery: planned, recipient });
     write.gates.push(gate);
@@ -237,7 +273,10 @@ async fn commit(core: &Arc<Core>, write: Write) {
     let result = core.store.plan(write.planned).await;
     for (gate, due) in write.gates.into_iter().zip(dues) {
         let Some(gate) = gate else { continue };
-        gate.arrived(result.is_ok().then_some(due));
+        gate.arrived();
+        if result.is_ok() {
+            gate.tell(due);
+        }
         core.enlist(&gate);
     }
     let mut planning = core.planning.lock();

@@ -259,6 +259,13 @@ impl Delivery {
         Lease { message: self.message, epoch: self.epoch }
     }
 
+    /// Becomes what the store has made of it: leased, and perhaps marked.
+    pub fn leased(&mut self, lease: Lease, marked: bool) {
+        self.state = DeliveryState::Leased;
+        self.epoch = lease.epoch;
+        self.marked = marked;
+    }
+
     /// The key that makes a repeated request recognisable: the same for all attempts of a generation.
     pub fn idempotency_key(&self) -> String {
         format!("dsp-{}-{}", self.message, self.generation)

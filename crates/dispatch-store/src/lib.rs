@@ -28,9 +28,9 @@ pub use receipts::{About, Heard, NewReceipt, News, PARKED_FOR, PARKED_MAX, RECEI
 pub use sqlite::{OpenError, SqliteStore, StoreConfig};
 pub use suppression::{Consent, Lift, NewInbound, SUPPRESSIONS_MAX, Suppression, SuppressionFilter};
 pub use work::{
-    Admitted, ClaimOne, ClaimRequest, Claimed, Claims, LaneRecord, Planned, Planner, Purged,
-    QuarantineRequest, Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Suspension,
-    Unplanned, Waits,
+    Admitted, Arrival, ClaimOne, ClaimRequest, Claimed, Claims, LaneRecord, Planned, Planner, Purged,
+    QuarantineRequest, Quarantined, RecipientKey, Redrive, Resolution, Retention, Settlement, Stands,
+    Suspension, Unplanned, Waits,
 };
 
 use std::path::Path;

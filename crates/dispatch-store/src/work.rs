@@ -109,11 +109,29 @@ pub trait Planner: Send + Sync + 'static {
 pub struct Waits {
     /// The plan: `Scheduled`.
     pub planned: Planned,
-    /// Whether claims should find it in its turn at once. Putting it in line is dear, and in vain where it is
-    /// [claimed by its id](crate::Store::claim_one) or its lane is shut; else the first claims of the lane do it.
-    pub in_line: bool,
-    /// Dropped when it is written, or will not be.
-    pub until_written: Box<dyn Send>,
+    /// Where it is to stand.
+    pub stands: Stands,
+    /// Who waits for it.
+    pub arrival: Box<dyn Arrival>,
+}
+
+/// Where a delivery stands as it is admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// In line: claims find it in its turn. That is dear, and in vain where it is
+    /// [claimed by its id](crate::Store::claim_one) or its lane is shut.
+    InLine,
+    /// Behind all that is due. The first claims of the lane put it in line.
+    Behind,
+    /// Under a lease, and marked: it is attempted as soon as it is written. Where its route or location is suspended it
+    /// waits instead.
+    Leased,
+}
+
+/// Who waits for a message to be written. Dropped without a word when it is not written, or nobody knows.
+pub trait Arrival: Send {
+    /// It is on disk; under this lease if it is leased.
+    fn written(self: Box<Self>, lease: Option<Lease>);
 }
 
 /// A claim of one delivery of which somebody knows that it waits.

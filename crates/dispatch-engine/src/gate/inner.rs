@@ -30,8 +30,11 @@ pub(super) struct Inner {
     /// When the first of the work that waits in the store alone is due, as far as is known.
     pub(super) next_due: Option<Timestamp>,
     pub(super) lobby: Lobby,
-    /// Fresh messages on their way into the store behind this gate.
+    /// Fresh messages on their way into the store behind this gate, less those that have a slot.
     pub(super) arriving: usize,
+    /// Whether the first action of the last message delivered. Where it does not (a token is fetched, a file is uploaded),
+    /// nothing enters before it is written: its lease would say that it may have been sent, long before it is.
+    pub(super) delivers_first: bool,
     /// No claim before then.
     pub(super) not_before: Option<Instant>,
     pub(super) claiming: bool,
@@ -97,6 +100,14 @@ impl Inner {
     /// Whether a message to this recipient may wait in the lobby.
     pub(super) fn welcomes(&self, recipient: RecipientKey, now: Timestamp) -> bool {
         !self.serves_the_store(now) && self.access(now) == Access::Open && !self.busy.contains(&recipient.0)
+    }
+
+    /// Whether one more may enter while it is being written: there is a slot, and nobody waits for one.
+    pub(super) fn admits(&mut self, now: Timestamp) -> bool {
+        self.delivers_first
+            && self.arriving == 0
+            && self.lobby.is_empty()
+            && matches!(self.capacity(now, Instant::now(), 1), Capacity::Free { probe: false, .. })
     }
 
     /// How many may enter now.

@@ -149,7 +149,7 @@ mod tests {
     };
     use dispatch_store::RecipientKey;
 
-    use super::super::Room;
+    use super::super::{Room, Way};
     use super::*;
     use crate::Limits;
     use crate::meters::Meters;
@@ -200,8 +200,9 @@ mod tests {
         let delivery = Delivery::unplanned(message.id, location.into(), Channel::Sms, NOW);
         let place = Room::default().place(0).expect("there is room");
         let recipient = RecipientKey(recipient);
-        gate.arriving(recipient, NOW);
+        gate.arriving(recipient, true, NOW);
         gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, NOW);
+        gate.arrived();
     }
 
     fn comes(gate: &Gate, recipient: i64) {
@@ -319,8 +320,9 @@ mod tests {
             let delivery = Delivery::unplanned(message.id, "L".into(), Channel::Sms, NOW);
             let place = Room::default().place(0).expect("there is room");
             let recipient = RecipientKey(recipient);
-            assert!(gate.arriving(recipient, later));
+            assert_eq!(gate.arriving(recipient, true, later), Way::Lobby);
             gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, later);
+            gate.arrived();
         }
         let Turn::Attempt(probe, true) = gate.turn(later, 32) else { panic!("a probe") };
         assert_eq!(probe.len(), 1);
@@ -328,6 +330,62 @@ mod tests {
         gate.apply(&LaneEffect::Success, true, later);
         assert!(gate.leave(probe[0].recipient, true, later));
         assert!(matches!(gate.turn(later, 32), Turn::Claim(_)), "the others went to the store meanwhile");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_comes_to_a_free_slot_has_it_before_it_is_written() {
+        let gate = gate();
+        assert_eq!(gate.arriving(RecipientKey(1), true, NOW), Way::Lobby, "its first action may not deliver");
+        gate.arrived();
+        gate.began(true);
+        assert_eq!(
+            gate.arriving(RecipientKey(1), false, NOW),
+            Way::Store,
+            "it is not to be attempted at once"
+        );
+        gate.arrived();
+        for recipient in 1..=4 {
+            assert_eq!(gate.arriving(RecipientKey(recipient), true, NOW), Way::Enters);
+        }
+        assert_eq!(gate.arriving(RecipientKey(4), true, NOW), Way::Store, "after the one before it");
+        gate.arrived();
+        assert_eq!(gate.arriving(RecipientKey(5), true, NOW), Way::Lobby, "four at once");
+        assert!(!gate.leave(RecipientKey(1), false, NOW));
+        assert_eq!(gate.arriving(RecipientKey(6), true, NOW), Way::Lobby, "one is on its way to the lobby");
+        gate.arrived();
+        gate.arrived();
+        assert_eq!(gate.arriving(RecipientKey(7), true, NOW), Way::Enters);
+        comes(&gate, 8);
+        assert!(gate.leave(RecipientKey(2), false, NOW));
+        assert_eq!(gate.arriving(RecipientKey(9), true, NOW), Way::Lobby, "one is in the lobby");
+        assert_eq!(enter(&gate), [8]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_enters_a_lane_that_is_shut_or_probed_or_has_no_token() {
+        let enters = |gate: &Gate, at: Timestamp| {
+            gate.began(true);
+            let way = gate.arriving(RecipientKey(1), true, at);
+            if way != Way::Enters {
+                gate.arrived();
+            }
+            way == Way::Enters
+        };
+        let (suspended, broken, behind, limited) = (gate(), gate(), gate(), gate());
+        suspended.suspend(true);
+        assert!(!enters(&suspended, NOW));
+        suspended.suspend(false);
+        assert!(enters(&suspended, NOW));
+        broken.apply(&LaneEffect::OpenBreaker { reason: Reason::new("401", "no credit") }, false, NOW);
+        assert!(!enters(&broken, NOW));
+        assert!(!enters(&broken, NOW.plus(Duration::from_secs(24 * 3600))), "it is to be probed");
+        behind.tell(NOW);
+        assert!(!enters(&behind, NOW), "others are due before it");
+        let rate = crate::Rate { count: 1, per: Duration::from_secs(60) };
+        limited.configure(Some(Limits { rate: Some(rate), ..Limits::default() }), None);
+        assert!(enters(&limited, NOW));
+        limited.leave(RecipientKey(1), false, NOW);
+        assert!(!enters(&limited, NOW), "there was one token");
     }
 
     #[test]

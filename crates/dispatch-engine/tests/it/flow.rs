@@ -25,6 +25,49 @@ async fn a_fresh_message_costs_two_writes_besides_its_admission() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_next_one_finds_a_slot_as_it_comes_and_costs_one() {
+    let world = Draft::to(&["a"]).start().await;
+    world.ends(DeliveryState::Accepted).await;
+    world.provider.answers("a", [Answer::Hang]);
+    let id = world.send().await;
+    let delivery = world.delivery(id).await;
+    assert!(delivery.state == DeliveryState::Leased && delivery.marked, "its admission leases it");
+    assert!(wait_until(|| async { world.provider.under_way() == 1 }).await);
+    let view = world.until(id, DeliveryState::Scheduled).await;
+    assert!(view.attempts[0].marked);
+    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::SeqCst);
+    assert_eq!((count(&world.store.claims), count(&world.store.settles)), (1, 2), "one claim for the first");
+    assert_eq!((count(&world.store.plans), count(&world.store.marks)), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_entered_and_cannot_be_tried_after_all_is_given_back() {
+    let world = Draft::to(&["a", "b"]).start().await;
+    world.ends(DeliveryState::Accepted).await;
+    let message = world.admit(world.submission("loc", "+1", "x")).await;
+    assert_eq!(world.delivery(message.id).await.state, DeliveryState::Leased);
+    // Before its attempt begins the backend is gone.
+    let gone = Draft::to(&["b"]);
+    world.engine.reload(gone.setup());
+    let view = world.until(message.id, DeliveryState::Accepted).await;
+    assert_eq!(view.attempts.len(), 1);
+    assert!(!view.delivery.possible_double, "nothing had left");
+    assert_eq!(world.provider.sent_by(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_first_step_delivers_nothing_none_is_marked_before_its_time() {
+    let plugin = Plugin::new();
+    plugin.set(Deliver::TokenFirst);
+    let world = Draft::to(&["a"]).plugin(plugin).start().await;
+    for _ in 0..3 {
+        let message = world.admit(world.submission("loc", "+1", "x")).await;
+        assert_eq!(world.delivery(message.id).await.state, DeliveryState::Scheduled);
+        world.until(message.id, DeliveryState::Accepted).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_for_a_slot_costs_no_more() {
     let world = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1).start().await;
     let hold = world.provider.hold();

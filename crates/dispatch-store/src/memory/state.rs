@@ -13,8 +13,8 @@ use crate::sequence::Sequence;
 use crate::transition::{self, DUPLICATES_SHOWN};
 use crate::{
     Admitted, Cursor, EventKind, Filter, LaneRecord, MessageSummary, MessageView, NewReceipt, Page, Planned,
-    Planner, QuarantineEntry, QuarantineRequest, Quarantined, RecipientKey, StoreError, StoreStats,
-    Suppression, Suspension, TimelineEvent,
+    Planner, QuarantineEntry, QuarantineRequest, Quarantined, RecipientKey, Stands, StoreError, StoreStats,
+    Suppression, Suspension, TimelineEvent, Waits,
 };
 
 /// Ids that [`crate::Store::find`] gives at most.
@@ -138,9 +138,20 @@ impl State {
         };
         let waits = self.planner.as_ref().and_then(|planner| planner.waits(&message, size_of::<Entry>()));
         let waits = waits.filter(|waits| transition::is_waiting(&waits.planned, id));
-        waits.iter().for_each(|waits| entry.plan(&waits.planned));
+        let Some(Waits { planned, stands, arrival }) = waits else {
+            self.entries.insert(id, entry);
+            return Ok(Admitted::Fresh(message));
+        };
+        entry.plan(&planned);
+        let leased = stands == Stands::Leased && !self.is_suspended(&entry);
+        if leased {
+            let now = entry.delivery.changed_at;
+            transition::lease(&mut entry.delivery, true, now);
+        }
+        let lease = leased.then(|| entry.delivery.lease());
         self.entries.insert(id, entry);
-        Ok(if waits.is_some() { Admitted::Waiting(message) } else { Admitted::Fresh(message) })
+        arrival.written(lease);
+        Ok(Admitted::Waiting(message))
     }
 
     pub(super) fn quarantine(

@@ -47,7 +47,7 @@ impl State {
         Some(entry.delivery.lease())
     }
 
-    fn is_suspended(&self, entry: &Entry) -> bool {
+    pub(super) fn is_suspended(&self, entry: &Entry) -> bool {
         let route = entry.delivery.plan.route.clone().map(Suspension::Route);
         self.suspensions.contains_key(&Suspension::Location(entry.delivery.location.clone()))
             || route.is_some_and(|route| self.suspensions.contains_key(&route))

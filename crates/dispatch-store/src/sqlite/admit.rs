@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dispatch_model::{Channel, Delivery, DeliveryState, Message, MessageId, Submission};
+use dispatch_model::{Channel, Delivery, DeliveryState, Lease, Message, MessageId, Submission};
 use ring::digest::{SHA256, digest};
 use rusqlite::OptionalExtension as _;
 
@@ -17,8 +17,8 @@ use super::tally::Counted;
 use super::verb::{Progress, Verb, no_room};
 use crate::transition::{self, DUPLICATES_SHOWN};
 use crate::{
-    Admitted, EventKind, Planner, QuarantineRequest, Quarantined, RecipientKey, StoreError, TimelineEvent,
-    Waits,
+    Admitted, EventKind, Planner, QuarantineRequest, Quarantined, RecipientKey, Stands, StoreError,
+    TimelineEvent, Waits,
 };
 
 /// A submission, with all that can be made of it before the writer has it.
@@ -32,6 +32,8 @@ pub(super) struct Admit {
     planner: Option<Arc<dyn Planner>>,
     /// Asked for at the first run, like the message.
     waits: Option<Waits>,
+    /// Whether the last run wrote it, and under which lease.
+    written: Option<Option<Lease>>,
 }
 
 impl Admit {
@@ -47,6 +49,7 @@ impl Admit {
             message: None,
             planner,
             waits: None,
+            written: None,
         })
     }
 
@@ -85,8 +88,13 @@ impl Admit {
 }
 
 impl Admit {
-    /// How its delivery begins: planned already, where the planner does it, and then whether in line.
-    fn planned(&mut self, message: &Arc<Message>, fresh: &mut Stored) -> Option<bool> {
+    /// How its delivery begins: planned already, where the planner does it, and then where it stands.
+    fn planned(
+        &mut self,
+        ledger: &mut Ledger,
+        message: &Arc<Message>,
+        fresh: &mut Stored,
+    ) -> Result<Option<Stands>, Failure> {
         if let Some(planner) = self.planner.take() {
             // A defect of the planner is not one of the store: the message is planned later.
             let asked = catch_unwind(AssertUnwindSafe(|| planner.waits(message, self.weight())));
@@ -95,9 +103,17 @@ impl Admit {
                 None
             });
         }
-        let waits = self.waits.as_ref().filter(|waits| transition::is_waiting(&waits.planned, message.id))?;
+        let Some(waits) = &self.waits else { return Ok(None) };
+        if !transition::is_waiting(&waits.planned, message.id) {
+            self.waits = None;
+            return Ok(None);
+        }
         fresh.plan(&waits.planned);
-        Some(waits.in_line)
+        if waits.stands == Stands::Leased && !ledger.is_suspended(fresh)? {
+            let now = fresh.delivery.changed_at;
+            transition::lease(&mut fresh.delivery, true, now);
+        }
+        Ok(Some(waits.stands))
     }
 }
 
@@ -109,6 +125,7 @@ impl Verb for Admit {
     }
 
     fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Admitted>, Failure> {
+        self.written = None;
         if let Some(id) = ledger.keys.promised(&ledger.db, &self.key)? {
             self.duplicate(ledger, id)?;
             return Ok(Progress::Done(Admitted::Duplicate(id)));
@@ -156,14 +173,22 @@ impl Verb for Admit {
         let counted = Counted { state: DeliveryState::Unplanned, location: number, lane: None };
         let delivery = Delivery::unplanned(message.id, location, self.channel, message.received_at);
         let mut stored = Stored::fresh(delivery, RecipientKey::of(&message), counted);
-        let planned = self.planned(&message, &mut stored);
-        ledger.insert(&mut stored, planned.unwrap_or_default())?;
+        let planned = self.planned(ledger, &message, &mut stored)?;
+        ledger.insert(&mut stored, planned == Some(Stands::InLine))?;
+        let leased = stored.delivery.state == DeliveryState::Leased;
+        self.written = Some(leased.then(|| stored.delivery.lease()));
         ledger.indexed.admitted();
         ledger.messages.keep(&message, self.weight(), stored);
         Ok(Progress::Done(match planned {
             Some(_) => Admitted::Waiting(message),
             None => Admitted::Fresh(message),
         }))
+    }
+
+    fn committed(&mut self) {
+        if let (Some(lease), Some(waits)) = (self.written, self.waits.take()) {
+            waits.arrival.written(lease);
+        }
     }
 }
 

@@ -270,13 +270,7 @@ impl Verb for One {
 
     fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Self::Output>, Failure> {
         let Some(mut stored) = ledger.stored(self.0.message)? else { return Ok(Progress::Done(None)) };
-        let route = match &stored.delivery.plan.route {
-            Some(route) => ledger.names.number(&ledger.db, Kind::Route, route.as_str())?,
-            None => None,
-        };
-        if !transition::is_claimable(&stored.delivery, &self.0)
-            || ledger.suspended.holds(stored.counted.location, route)
-        {
+        if !transition::is_claimable(&stored.delivery, &self.0) || ledger.is_suspended(&stored)? {
             return Ok(Progress::Done(None));
         }
         lease(ledger, &mut stored, self.0.marked, self.0.now)?;

@@ -163,6 +163,15 @@ impl Ledger {
         }
     }
 
+    /// Whether its route or location is suspended.
+    pub(super) fn is_suspended(&mut self, stored: &Stored) -> Result<bool, Failure> {
+        let route = match &stored.delivery.plan.route {
+            Some(route) => self.names.number(&self.db, Kind::Route, route.as_str())?,
+            None => None,
+        };
+        Ok(self.suspended.holds(stored.counted.location, route))
+    }
+
     /// Where a scheduled delivery waits.
     pub(super) fn place(
         &self,

@@ -40,7 +40,7 @@ const SHOWN: usize = 1_000;
 impl Reader {
     pub(super) fn unplanned(&mut self, after: MessageId, limit: usize) -> Result<Vec<Unplanned>, Failure> {
         let sql = select_delivery!(
-            "FROM delivery d INDEXED BY standing WHERE d.state = 0 AND d.state NOT IN (1, 3, 4) \
+            "FROM delivery d INDEXED BY standing WHERE d.state = 0 AND d.state <> 1 AND d.state <> 3 AND d.state <> 4 \
              AND d.id > ?1 ORDER BY d.id LIMIT ?2"
         );
         let raw: Vec<RawDelivery> = self

@@ -283,7 +283,7 @@ impl Walk<'_> {
                     .db
                     .prepare_cached(
                         "SELECT id FROM delivery INDEXED BY standing WHERE state = ?1 \
-                         AND state NOT IN (1, 3, 4) AND id < ?2 AND id >= ?3 ORDER BY id DESC LIMIT ?4",
+                         AND state <> 1 AND state <> 3 AND state <> 4 AND id < ?2 AND id >= ?3 ORDER BY id DESC LIMIT ?4",
                     )?
                     .query_map((state, before, self.scan.lower, STANDING_READ as i64), |row| row.get(0))?
                     .collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dispatch_model::{DeliveryState, Message, MessageId, Timestamp};
+use dispatch_model::{DeliveryState, Lease, Message, MessageId, Timestamp};
 use rusqlite::ffi;
 use tempfile::TempDir;
 

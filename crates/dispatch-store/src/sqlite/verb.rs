@@ -30,7 +30,7 @@ pub(super) trait Verb: Send + 'static {
 
     fn run(&mut self, ledger: &mut Ledger) -> Result<Progress<Self::Output>, Failure>;
 
-    /// The transaction of the last run holds.
+    /// The transaction of the last run, which was not refused, holds.
     fn committed(&mut self) {}
 }
 
@@ -83,7 +83,10 @@ impl<V: Verb> Task for Call<V> {
                 self.verb.committed();
                 return Some(self);
             }
-            (Ending::Committed, Some(Ok(Progress::Done(output)))) => Ok(output),
+            (Ending::Committed, Some(Ok(Progress::Done(output)))) => {
+                self.verb.committed();
+                Ok(output)
+            }
             (Ending::Committed, Some(Err(error))) => Err(error),
             (Ending::Committed, None) => Err(StoreError::Fatal { detail: "a verb that never ran".into() }),
             (Ending::Failed(trouble), _) => Err(trouble.clone().into_error()),

@@ -264,7 +264,7 @@ impl Verb for Recover {
                 .db
                 .prepare_cached(
                     "SELECT id FROM delivery INDEXED BY standing \
-                     WHERE state = 2 AND state NOT IN (1, 3, 4) LIMIT 1",
+                     WHERE state = 2 AND state <> 1 AND state <> 3 AND state <> 4 LIMIT 1",
                 )?
                 .query_row([], |row| row.get(0))
                 .optional()?;
