@@ -1,6 +1,6 @@
 //! Killed between every two steps of one message's way, one message at a time, so that the n-th sync
-//! is a known step: the first makes the message durable, the second its plan, claim and mark, the
-//! third the outcome.
+//! is a known step. Where a message comes to a slot the first sync makes it durable with its plan, lease and mark, and the
+//! second its outcome; the first one of a lane waits, and lease and mark are a sync between them.
 
 use std::time::Duration;
 
@@ -14,9 +14,19 @@ use super::table::Row;
 /// a sync, and they have been.
 const QUIET: Duration = Duration::from_millis(2_500);
 
+/// Which message of its lane it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comes {
+    /// The first since the start.
+    First,
+    /// One after it, which finds a free slot and a lane whose first action delivers.
+    ToASlot,
+}
+
 /// Where the process ends, and what must then hold.
 struct Step {
     name: &'static str,
+    comes: Comes,
     /// The shim's word and after how many syncs; none: as the provider has the request.
     kill: Option<(Word, i64)>,
     /// Whether the sender got its 2xx, where that is certain.
@@ -30,27 +40,24 @@ struct Step {
 const STEPS: &[Step] = &[
     Step {
         name: "before stored",
+        comes: Comes::ToASlot,
         kill: Some((Word::KillBefore, 1)),
         answered: Some(false),
         arrivals: 1,
         double: false,
     },
     Step {
-        name: "stored / answered",
+        name: "stored, leased and marked / answered",
+        comes: Comes::ToASlot,
         kill: Some((Word::KillAfter, 1)),
         answered: Some(false),
         arrivals: 1,
-        double: false,
-    },
-    Step {
-        name: "leased and marked / attempted",
-        kill: Some((Word::KillAfter, 2)),
-        answered: None,
-        arrivals: 1,
+        // Nothing had left, and nobody can know that.
         double: true,
     },
     Step {
         name: "attempted / answered by the provider",
+        comes: Comes::ToASlot,
         kill: None,
         answered: Some(true),
         arrivals: 2,
@@ -58,7 +65,8 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "attempted / recorded",
-        kill: Some((Word::KillBefore, 3)),
+        comes: Comes::ToASlot,
+        kill: Some((Word::KillBefore, 2)),
         answered: Some(true),
         // The write is in the file and not yet synced: a kill keeps it, a power cut would not.
         arrivals: 1,
@@ -66,7 +74,32 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "recorded / acknowledged",
-        kill: Some((Word::KillAfter, 3)),
+        comes: Comes::ToASlot,
+        kill: Some((Word::KillAfter, 2)),
+        answered: Some(true),
+        arrivals: 1,
+        double: false,
+    },
+    Step {
+        name: "stored / answered, and it waits",
+        comes: Comes::First,
+        kill: Some((Word::KillAfter, 1)),
+        answered: Some(false),
+        arrivals: 1,
+        double: false,
+    },
+    Step {
+        name: "it waited, leased and marked / attempted",
+        comes: Comes::First,
+        kill: Some((Word::KillAfter, 2)),
+        answered: None,
+        arrivals: 1,
+        double: true,
+    },
+    Step {
+        name: "it waited, attempted / recorded",
+        comes: Comes::First,
+        kill: Some((Word::KillBefore, 3)),
         answered: Some(true),
         arrivals: 1,
         double: false,
@@ -97,12 +130,12 @@ async fn one(arena: &mut Arena<'_>, step: &Step) -> anyhow::Result<()> {
     arena.start().await?;
     let target = arena.home.target();
     // The first commit of a new log syncs the log's header as well: that is no step either.
-    let (first, body) = text(arena);
+    let (first, body) = next(arena, if step.comes == Comes::First { 'E' } else { 'M' });
     let answer = target.send(&body).await?;
     ensure!(arena.ledger.answered(first, answer.status), "the first was answered {}", answer.status);
     arena.settled().await?;
     quiet(arena).await?;
-    let (n, body) = text(arena);
+    let (n, body) = next(arena, 'M');
     let mut client = Client::tcp(target.addr).await?;
     match step.kill {
         Some((word, syncs)) => arena.shim.set(word, syncs)?,
@@ -139,11 +172,11 @@ async fn one(arena: &mut Arena<'_>, step: &Step) -> anyhow::Result<()> {
     arena.kill().await
 }
 
-/// The next text message. Mails go another way to the provider; the steps are the same.
-fn text(arena: &Arena<'_>) -> (u64, Vec<u8>) {
+/// The next text message (`M`) or mail (`E`), which has a lane of its own.
+fn next(arena: &Arena<'_>, kind: char) -> (u64, Vec<u8>) {
     loop {
         let next = arena.ledger.next();
-        if Ledger::external_id(next.0).starts_with('M') {
+        if Ledger::external_id(next.0).starts_with(kind) {
             return next;
         }
     }
