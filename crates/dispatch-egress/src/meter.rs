@@ -35,7 +35,9 @@ type Taken = (&'static str, &'static str);
 
 /// What is counted of actions, by backend. Handles are kept: to look one up by its labels takes five allocations.
 #[derive(Default)]
-pub(crate) struct Meters(RwLock<AHashMap<String, AHashMap<Taken, (Counter, Histogram)>>>);
+pub(crate) struct Meters(RwLock<AHashMap<String, OfBackend>>);
+
+type OfBackend = AHashMap<Taken, (Counter, Histogram)>;
 
 impl Meters {
     fn count(&self, backend: &str, taken: Taken, took: Duration) {

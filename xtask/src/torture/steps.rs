@@ -44,7 +44,8 @@ const STEPS: &[Step] = &[
         kill: Some((Word::KillBefore, 1)),
         answered: Some(false),
         arrivals: 1,
-        double: false,
+        // The write is in the file and not yet synced: a kill keeps it, a power cut would not.
+        double: true,
     },
     Step {
         name: "stored, leased and marked / answered",
@@ -68,7 +69,7 @@ const STEPS: &[Step] = &[
         comes: Comes::ToASlot,
         kill: Some((Word::KillBefore, 2)),
         answered: Some(true),
-        // The write is in the file and not yet synced: a kill keeps it, a power cut would not.
+        // As before, the write is in the file.
         arrivals: 1,
         double: false,
     },
