@@ -5,7 +5,7 @@
 //! waited in the store is claimed first.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dispatch_model::{
@@ -25,26 +25,36 @@ use crate::record::{Ended, give_back, record};
 use crate::shape::{Shaped, shape};
 use crate::{BackendSetup, Grants, LookupOutcome, Setup, question, suppressed};
 
-/// A place in a lane. Leaving gives it back, whatever way the attempt ends.
+/// A place in a lane, and its recipient's turn. Both are given back, whatever way the attempt ends.
 pub(crate) struct Slot {
     pub(crate) core: Arc<Core>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) recipient: RecipientKey,
     /// Whether it probes an open breaker.
     pub(crate) probe: bool,
+    vacated: AtomicBool,
 }
 
 impl Slot {
     pub(crate) fn new(core: &Arc<Core>, gate: &Arc<Gate>, recipient: RecipientKey, probe: bool) -> Self {
         core.attempts.fetch_add(1, Ordering::Relaxed);
-        Self { core: Arc::clone(core), gate: Arc::clone(gate), recipient, probe }
+        let (core, gate) = (Arc::clone(core), Arc::clone(gate));
+        Self { core, gate, recipient, probe, vacated: AtomicBool::new(false) }
+    }
+
+    /// The provider has answered: the next one need not wait until that is written down.
+    pub(crate) fn vacate(&self) {
+        if !self.vacated.swap(true, Ordering::Relaxed) && self.gate.vacate(self.probe) {
+            self.core.enlist(&self.gate);
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.core.attempts.fetch_sub(1, Ordering::Relaxed);
-        if self.gate.leave(self.recipient, self.probe, self.core.now()) {
+        self.vacate();
+        if self.gate.leave(self.recipient, self.core.now()) {
             self.core.enlist(&self.gate);
         }
     }

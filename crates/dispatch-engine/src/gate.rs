@@ -60,6 +60,7 @@ impl Gate {
             suspended: false,
             siblings: None,
             in_flight: 0,
+            recording: 0,
             busy: HashSet::new(),
             paused: None,
             throttles: 0,
@@ -134,19 +135,30 @@ impl Gate {
         (doubled.min(inner.limits.pause_max), inner.limits.pause_max)
     }
 
-    /// An attempt ended. Whether the scheduler should look at the lane.
-    pub(crate) fn leave(&self, recipient: RecipientKey, probe: bool, now: Timestamp) -> bool {
+    /// An attempt's outcome is known, and what it means for the lane [applied](Self::apply). Its slot is free; its recipient
+    /// is busy until it [leaves](Self::leave). Whether the scheduler should look at the lane.
+    pub(crate) fn vacate(&self, probe: bool) -> bool {
         let mut inner = self.inner.lock();
         inner.in_flight = inner.in_flight.saturating_sub(1);
-        inner.busy.remove(&recipient.0);
+        inner.recording += 1;
         inner.not_before = None;
         if probe {
             inner.breaker.end_probe();
         }
+        inner.has_work()
+    }
+
+    /// An attempt that [vacated](Self::vacate) its slot is recorded, or will not be. Whether the scheduler should look at
+    /// the lane.
+    pub(crate) fn leave(&self, recipient: RecipientKey, now: Timestamp) -> bool {
+        let mut inner = self.inner.lock();
+        inner.recording = inner.recording.saturating_sub(1);
+        inner.busy.remove(&recipient.0);
+        inner.not_before = None;
         if std::mem::take(&mut inner.held_back) {
             inner.tell(now);
         }
-        !inner.claiming && (inner.next_due.is_some() || !inner.lobby.is_empty())
+        inner.has_work()
     }
 
     /// Work is being written. If it may be attempted at once and nobody waits before it, it takes a slot; else it is
@@ -270,6 +282,7 @@ impl Gate {
     pub(crate) fn is_idle(&self, now: Timestamp) -> bool {
         let inner = self.inner.lock();
         inner.in_flight == 0
+            && inner.recording == 0
             && inner.next_due.is_none()
             && inner.lobby.is_empty()
             && inner.arriving == 0

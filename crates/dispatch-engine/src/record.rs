@@ -47,6 +47,7 @@ pub(crate) async fn record(ended: Ended<'_>) {
         transition(core, delivery, message, &finish, &means.policy, Some((means, &slot.gate)));
     // What is known of the provider is known at once: it does not wait for the disk.
     apply(core, slot, &effects, finish.at);
+    slot.vacate();
     let (outcome, fault) = told(finish.end, evidence.left);
     let line = Line::of(&delivery, outcome.as_ref(), fault.as_ref());
     let attempt = outcome.map(|outcome| AttemptRecord {
@@ -136,8 +137,8 @@ fn told(end: End, left: bool) -> (Option<Outcome>, Option<Fault>) {
 }
 
 /// Writes the settlement. The outcome is known and must not be lost, so a store that has no room or no
-/// time is asked again for as long as the engine lives; the lease and its slot are held meanwhile, which
-/// bounds how many wait so. Whether it was written.
+/// time is asked again for as long as the engine lives; the lease is held meanwhile, and a lane in which as many wait so as it
+/// has slots has fewer of them. Whether it was written.
 async fn write(core: &Arc<Core>, settlement: Settlement) -> bool {
     let mut wait = AGAIN_FIRST;
     loop {

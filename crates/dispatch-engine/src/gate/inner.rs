@@ -20,7 +20,10 @@ pub(super) struct Inner {
     pub(super) suspended: bool,
     /// The least patience of the routes by which its work may go elsewhere; none where it cannot.
     pub(super) siblings: Option<Duration>,
+    /// Attempts under way: each has a slot.
     pub(super) in_flight: u32,
+    /// Attempts whose outcome is known and being written down: each has a recipient, and its slot is free again.
+    pub(super) recording: u32,
     /// Recipients of attempts under way and of those in the lobby.
     pub(super) busy: HashSet<i64>,
     pub(super) bucket: Bucket,
@@ -89,7 +92,9 @@ impl Inner {
             Passage::Probe => 1 + self.in_flight,
             Passage::Probing | Passage::Shut(_) => 0,
         };
-        all.saturating_sub(self.in_flight) as usize
+        // A store that refuses what is to be recorded must not be asked for ever more.
+        let unrecorded = self.recording.saturating_sub(self.limits.concurrency.max(1));
+        all.saturating_sub(self.in_flight).saturating_sub(unrecorded) as usize
     }
 
     /// Whether work of the store is to be looked at, or is being.
@@ -130,6 +135,11 @@ impl Inner {
         let entered: Vec<Newcomer> = std::iter::from_fn(|| self.lobby.pop()).take(count).collect();
         self.enter(entered.len(), probe);
         entered
+    }
+
+    /// Whether anything waits that could be looked at.
+    pub(super) fn has_work(&self) -> bool {
+        !self.claiming && (self.next_due.is_some() || !self.lobby.is_empty())
     }
 
     /// Takes slots and tokens.

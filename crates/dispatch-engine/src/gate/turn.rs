@@ -205,6 +205,12 @@ mod tests {
         gate.arrived();
     }
 
+    /// An attempt ends. Whether somebody waits for its slot.
+    fn leave(gate: &Gate, recipient: i64) -> bool {
+        let slot = gate.vacate(false);
+        gate.leave(RecipientKey(recipient), NOW) || slot
+    }
+
     fn comes(gate: &Gate, recipient: i64) {
         comes_from(gate, "L", recipient);
     }
@@ -216,10 +222,10 @@ mod tests {
         assert_eq!(enter(&gate), [1, 2, 3, 4]);
         assert!(enter(&gate).is_empty(), "four at once");
         assert!(!gate.is_idle(NOW));
-        assert!(gate.leave(RecipientKey(2), false, NOW), "somebody waits for the slot");
+        assert!(leave(&gate, 2), "somebody waits for the slot");
         assert_eq!(enter(&gate), [5]);
         for recipient in [1, 3, 4, 5] {
-            assert!(!gate.leave(RecipientKey(recipient), false, NOW));
+            assert!(!leave(&gate, recipient));
         }
         assert!(gate.is_idle(NOW));
     }
@@ -328,7 +334,8 @@ mod tests {
         assert_eq!(probe.len(), 1);
         assert!(matches!(gate.turn(later, 32), Turn::Idle), "its end wakes the lane");
         gate.apply(&LaneEffect::Success, true, later);
-        assert!(gate.leave(probe[0].recipient, true, later));
+        assert!(gate.vacate(true));
+        gate.leave(probe[0].recipient, later);
         assert!(matches!(gate.turn(later, 32), Turn::Claim(_)), "the others went to the store meanwhile");
     }
 
@@ -350,13 +357,13 @@ mod tests {
         assert_eq!(gate.arriving(RecipientKey(4), true, NOW), Way::Store, "after the one before it");
         gate.arrived();
         assert_eq!(gate.arriving(RecipientKey(5), true, NOW), Way::Lobby, "four at once");
-        assert!(!gate.leave(RecipientKey(1), false, NOW));
+        assert!(!leave(&gate, 1));
         assert_eq!(gate.arriving(RecipientKey(6), true, NOW), Way::Lobby, "one is on its way to the lobby");
         gate.arrived();
         gate.arrived();
         assert_eq!(gate.arriving(RecipientKey(7), true, NOW), Way::Enters);
         comes(&gate, 8);
-        assert!(gate.leave(RecipientKey(2), false, NOW));
+        assert!(leave(&gate, 2));
         assert_eq!(gate.arriving(RecipientKey(9), true, NOW), Way::Lobby, "one is in the lobby");
         assert_eq!(enter(&gate), [8]);
     }
@@ -384,8 +391,28 @@ mod tests {
         let rate = crate::Rate { count: 1, per: Duration::from_secs(60) };
         limited.configure(Some(Limits { rate: Some(rate), ..Limits::default() }), None);
         assert!(enters(&limited, NOW));
-        limited.leave(RecipientKey(1), false, NOW);
+        leave(&limited, 1);
         assert!(!enters(&limited, NOW), "there was one token");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_is_free_before_the_outcome_is_written_and_its_recipient_after_it() {
+        let gate = gate();
+        (1..=9).for_each(|recipient| comes(&gate, recipient));
+        assert_eq!(enter(&gate), [1, 2, 3, 4]);
+        assert!(gate.vacate(false), "somebody waits for it");
+        assert_eq!(enter(&gate), [5]);
+        assert_eq!(gate.arriving(RecipientKey(1), true, NOW), Way::Store, "behind the one before it");
+        gate.arrived();
+        // A store that takes no records: as many more as there are slots, and no further.
+        for recipient in 6..=8 {
+            gate.vacate(false);
+            assert_eq!(enter(&gate), [recipient]);
+        }
+        gate.vacate(false);
+        assert!(enter(&gate).is_empty());
+        gate.leave(RecipientKey(1), NOW);
+        assert_eq!(enter(&gate), [9]);
     }
 
     #[test]
@@ -422,7 +449,7 @@ mod tests {
         gate.tell(NOW);
         let turn = claim(&gate).expect("there is work");
         assert!(turn.busy.contains(&1));
-        gate.leave(RecipientKey(1), false, NOW);
+        leave(&gate, 1);
         gate.claimed(&turn, &Claims::default(), NOW);
         assert!(claim(&gate).is_some(), "the store passed over it, and nobody else will say so");
     }
@@ -436,7 +463,7 @@ mod tests {
         let turn = claim(&gate).expect("there is work");
         gate.claimed(&turn, &Claims::default(), NOW);
         assert!(claim(&gate).is_none());
-        assert!(gate.leave(RecipientKey(1), false, NOW));
+        assert!(leave(&gate, 1));
         assert!(claim(&gate).is_some());
     }
 

@@ -169,6 +169,28 @@ async fn a_store_that_refuses_for_a_while_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_next_one_need_not_wait_until_an_answer_is_written_down() {
+    let world = Draft::to(&["a"]).limits(|limits| limits.concurrency = 1).start().await;
+    world.store.refuse_settle.store(usize::MAX, Ordering::SeqCst);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(world.send().await);
+    }
+    assert!(wait_until(|| async { world.provider.sent().len() == 2 }).await);
+    tokio::time::sleep(Duration::from_secs(3600)).await; // nothing more may happen in it
+    assert_eq!(
+        world.provider.sent().len(),
+        2,
+        "as many more as there are slots, while nothing can be recorded"
+    );
+    world.store.refuse_settle.store(0, Ordering::SeqCst);
+    for id in ids {
+        world.until(id, DeliveryState::Accepted).await;
+    }
+    assert_eq!((world.provider.sent().len(), world.provider.most_at_once()), (5, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_failed_stops_the_engine_and_says_so() {
     let memory = Arc::new(MemoryStore::new());
     let world = World::start(Draft::to(&["a"]), Arc::clone(&memory) as _).await;
