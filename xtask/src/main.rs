@@ -9,6 +9,7 @@ mod bench;
 mod command;
 mod counterparts;
 mod demo;
+mod dist;
 mod fuzz;
 mod plugins;
 mod process;
@@ -36,6 +37,8 @@ enum Verb {
     Test(test::Args),
     /// Build the bundled plugins
     Plugins(plugins::Args),
+    /// Build the daemon as it is shipped
+    Dist(dist::Args),
     /// Check what the compiler does not: who may depend on whom, names, sizes, leftovers
     Tidy(tidy::Args),
     /// Kill it, cut its power, break what is around it, and count what is lost
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Plugins(args) => plugins::run(&args),
+        Verb::Dist(args) => dist::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Torture(args) => torture::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),

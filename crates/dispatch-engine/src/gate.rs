@@ -319,3 +319,6 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

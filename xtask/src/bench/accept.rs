@@ -18,6 +18,6 @@ pub(super) async fn run(scale: usize) -> anyhow::Result<Vec<Row>> {
         .cpu(each(before, cpu(pid)?, report.acked.len()))
         .note(format!("answers {:?}", report.statuses))
         .goal("5000/s, p99 < 50 ms");
-    rig.end().await?;
+    rig.stop().await?;
     Ok(vec![row])
 }

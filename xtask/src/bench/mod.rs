@@ -21,6 +21,7 @@ use std::process::Command;
 use dispatch_testkit::DISPATCHER_BINARY;
 
 use crate::command::{self, cargo, target, xtask};
+use crate::dist;
 use table::Row;
 
 /// The flags of `bench`.
@@ -58,8 +59,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut release = Command::new(target()?.join("release/xtask"));
     release.args(std::env::args_os().skip(1)).arg("--built");
     if std::env::var_os(DISPATCHER_BINARY).is_none() {
-        command::run(cargo().args(["build", "--profile", "dist", "--bin", "dispatcher"]))?;
-        release.env(DISPATCHER_BINARY, target()?.join("dist/dispatcher"));
+        release.env(DISPATCHER_BINARY, dist::build()?);
     }
     command::run(&mut release)
 }

@@ -65,6 +65,11 @@ impl Rig {
         Ok(())
     }
 
+    /// Ends it as an operator would: one that was built to watch itself tells what it saw.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.daemon.stop().await.map(drop)
+    }
+
     /// Kills it: a measurement that is done owes nobody a drain.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         self.daemon.kill().await.context("ending the daemon")

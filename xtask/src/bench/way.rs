@@ -39,6 +39,6 @@ pub(super) async fn run(scale: usize) -> anyhow::Result<Vec<Row>> {
             .goal("CPU <= 300"),
         Row::new("memory under load").note(format!("{peak:.0} MiB at most")),
     ];
-    rig.end().await?;
+    rig.stop().await?;
     Ok(rows)
 }
