@@ -1,8 +1,8 @@
 //! `cargo xtask dist`: the daemon as it is shipped, optimised as one piece by what it did under load.
 //!
 //! The compiler is shown which ways of the code were taken how often (`xtask/dispatcher.profdata`): it lays out, inlines and
-//! keeps small accordingly. What has changed since is optimised as any other code. The file holds for one compiler,
-//! one kind of machine and these flags; elsewhere it does nothing. `--learn` takes it down anew.
+//! keeps small accordingly. What has changed since is optimised as any other code. The file speaks of this compiler on this kind
+//! of machine; for another target its names fit nothing. `--learn` takes it down anew.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,15 +33,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Builds it, with the plugins that are there.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    let profile = profile();
+    // Under a name of its own: cargo sees that it is another one by the flag alone.
+    let learnt = std::fs::read(profile()).context("reading what the daemon did under load")?;
+    let digest = ring::digest::digest(&ring::digest::SHA256, &learnt);
+    let digest: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let named = target()?.join(format!("learnt-{digest}.profdata"));
+    std::fs::write(&named, learnt).with_context(|| format!("writing {}", named.display()))?;
     // Functions that have changed since are no news.
     let flags =
-        [format!("-Cprofile-use={}", profile.display()), "-Cllvm-args=-no-pgo-warn-mismatch".to_owned()];
+        [format!("-Cprofile-use={}", named.display()), "-Cllvm-args=-no-pgo-warn-mismatch".to_owned()];
     let built = compile(&flags)?;
-    let binary = target()?.join("dist/dispatcher");
-    std::fs::create_dir_all(binary.with_file_name("")).context("making the folder dist")?;
+    let folder = target()?.join("dist");
+    std::fs::create_dir_all(&folder).context("making the folder dist")?;
     // Beside it first: the old one may be running.
-    let beside = binary.with_extension("new");
+    let (binary, beside) = (folder.join("dispatcher"), folder.join("dispatcher.new"));
     std::fs::copy(&built, &beside).with_context(|| format!("copying {}", built.display()))?;
     std::fs::rename(&beside, &binary).with_context(|| format!("writing {}", binary.display()))?;
     Ok(binary)

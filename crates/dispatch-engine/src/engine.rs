@@ -9,9 +9,9 @@ use dispatch_model::{Callback, Delivery, Event, Lane, Message, MessageId, Timest
 use dispatch_store::{StoreError, Suppression, SuppressionFilter, Suspension};
 use tokio::sync::{mpsc, watch};
 
+use crate::admission::Foreman;
 use crate::attempt::Means;
 use crate::core::{Core, Parts};
-use crate::planner::Foreman;
 use crate::suppressed::Suppressed;
 use crate::{
     CallbackEnd, Caller, EngineDeps, EngineStatus, Explanation, LookupOutcome, Setup, SuspensionStatus,

@@ -1,7 +1,7 @@
 //! The gate of a lane: slots, rate, pause, breaker, and what is known of the work that waits behind it.
 //!
-//! All of it is under one short lock that is never held across an await. [`Gate::turn`] says what enters, with slots
-//! and tokens already in hand: messages of the [lobby](lobby), which were written a moment ago, or a claim from the
+//! All of it is under one short lock that is never held across an await. What comes to a free slot takes it as it is being
+//! written ([`Gate::arriving`]). Of what waits [`Gate::turn`] says what enters, with slots and tokens already in hand: messages of the [lobby](lobby), which were written a moment ago, or a claim from the
 //! store. A lane whose backend cannot be had is *swept* instead: its deliveries are claimed without slots and tokens,
 //! only to be moved on to the next backend of their chains.
 
@@ -119,6 +119,8 @@ impl Gate {
     /// Settings, secrets or plugin changed: what was wrong may be right now.
     pub(crate) fn probe_now(&self, now: Timestamp) {
         let mut inner = self.inner.lock();
+        // Another plugin may begin otherwise.
+        inner.delivers_first = false;
         let changed = inner.breaker.probe_now(now);
         inner.unsaved |= changed;
     }
@@ -161,18 +163,29 @@ impl Gate {
         inner.has_work()
     }
 
-    /// Work is being written. If it may be attempted at once and nobody waits before it, it takes a slot; else it is
-    /// counted until it has [arrived](Self::arrived).
-    pub(crate) fn arriving(&self, recipient: RecipientKey, at_once: bool, now: Timestamp) -> Way {
+    /// Work is being written. If it may be attempted at once, may `enter` before it is written and nobody waits before it,
+    /// it takes a slot; else it is counted until it has [arrived](Self::arrived).
+    pub(crate) fn arriving(
+        &self,
+        recipient: RecipientKey,
+        at_once: bool,
+        enter: bool,
+        now: Timestamp,
+    ) -> Way {
         let mut inner = self.inner.lock();
         let welcome = at_once && inner.welcomes(recipient, now);
-        if welcome && inner.admits(now) {
+        if welcome && enter && inner.admits(now) {
             inner.enter(1, false);
             inner.busy.insert(recipient.0);
             return Way::Enters;
         }
         inner.arriving += 1;
         if welcome { Way::Lobby } else { Way::Store }
+    }
+
+    /// One that had entered is not attempted after all: its token serves another. Its slot is given back as any other.
+    pub(crate) fn unused(&self) {
+        self.inner.lock().bucket.give_back(1);
     }
 
     /// It is written, or will not be.
@@ -305,7 +318,7 @@ impl Gate {
             name: self.lane.to_string(),
             lane: self.lane.clone(),
             configured: inner.configured,
-            in_flight: inner.in_flight,
+            in_flight: inner.in_flight + inner.recording,
             concurrency: inner.limits.concurrency,
             waiting,
             next_due: inner.next_due,

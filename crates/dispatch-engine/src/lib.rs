@@ -22,6 +22,7 @@
 //! Nothing depends on memory: what is not planned or not settled is in the store, and read back.
 
 mod address;
+mod admission;
 mod attachments;
 mod attempt;
 mod backend;

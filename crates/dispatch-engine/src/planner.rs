@@ -1,29 +1,25 @@
 //! From admitted to planned: the first step of every message.
 //!
 //! ```text
-//! being admitted -> to be tried -> Scheduled or Leased, in the write that admits (Foreman)
+//! being admitted -> to be tried -> Scheduled or Leased, in the write that admits (admission.rs)
 //! admitted, and not to be tried -> queue -+-> one write for the batch -> an end, or Scheduled
 //! redriven, or left by a crash -> scan ---+
 //! ```
 //!
 //! The queue is a shortcut. What does not fit in it is read back from the store: nothing depends on memory.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dispatch_model::{
-    Access, Delivery, DeliveryState, Lease, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED,
-    Timestamp, plan,
+    Delivery, DeliveryState, Message, MessageId, NO_INBOUND_ROUTE, Plan, Reason, SUPPRESSED, Timestamp, plan,
 };
-use dispatch_store::{
-    Arrival, Claimed, Planned, Planner, RecipientKey, Stands, Suspension, Unplanned, Waits,
-};
+use dispatch_store::{Planned, RecipientKey, Suspension, Unplanned};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::attempt::{Slot, claimed_attempt};
 use crate::core::Core;
-use crate::gate::{Gate, Newcomer, Way};
+use crate::gate::Gate;
 use crate::{Setup, attachments, suppressed};
 
 /// Writes of planned batches under way at once: more would only queue up in the store.
@@ -106,85 +102,6 @@ async fn plan_batch(core: &Arc<Core>, writes: &Arc<Semaphore>, items: impl Itera
     });
 }
 
-/// Plans what is to be tried while it is admitted. Whatever it leaves out is planned from the queue.
-pub(crate) struct Foreman(pub(crate) Weak<Core>);
-
-impl Planner for Foreman {
-    fn waits(&self, message: &Arc<Message>, bytes: usize) -> Option<Waits> {
-        let core = self.0.upgrade().filter(|core| !core.stop.is_cancelled())?;
-        let setup = core.setup.load_full();
-        let planned = planned(&core, &setup, message, fresh(message));
-        let (recipient, now) = (RecipientKey::of(message), core.now());
-        let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
-        let at_once = goes_at_once(&core, &setup, &planned, message, now);
-        let (delivery, message) = (planned.clone(), Arc::clone(message));
-        let (stands, arrival): (_, Box<dyn Arrival>) = match gate.arriving(recipient, at_once, now) {
-            Way::Enters => {
-                let slot = Slot::new(&core, &gate, recipient, false);
-                (Stands::Leased, Box::new(Entrant { message, delivery, slot }))
-            }
-            way => {
-                let place = (way == Way::Lobby).then(|| core.room.place(bytes)).flatten();
-                let newcomer = place.map(|place| Newcomer { message, delivery, recipient, place });
-                let in_line = newcomer.is_none() && gate.access(now) == Access::Open;
-                let stands = if in_line { Stands::InLine } else { Stands::Behind };
-                (stands, Box::new(Waiter { core: self.0.clone(), gate, due: planned.due_at, newcomer }))
-            }
-        };
-        Some(Waits { planned: Planned { delivery: planned, recipient }, stands, arrival })
-    }
-}
-
-/// A message on its way into the store behind a gate. The gate counts it as long as this lives.
-struct Waiter {
-    core: Weak<Core>,
-    gate: Arc<Gate>,
-    due: Timestamp,
-    /// What may be attempted as soon as there is a slot.
-    newcomer: Option<Newcomer>,
-}
-
-impl Arrival for Waiter {
-    fn written(mut self: Box<Self>, _: Option<Lease>) {
-        let Some(core) = self.core.upgrade() else { return };
-        match self.newcomer.take() {
-            Some(newcomer) => self.gate.greet(newcomer, core.now()),
-            None => self.gate.tell(self.due),
-        }
-        core.enlist(&self.gate);
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        self.gate.arrived();
-    }
-}
-
-/// A message on its way into the store that has its slot already.
-struct Entrant {
-    message: Arc<Message>,
-    delivery: Delivery,
-    slot: Slot,
-}
-
-impl Arrival for Entrant {
-    fn written(self: Box<Self>, lease: Option<Lease>) {
-        let Self { message, mut delivery, slot } = *self;
-        let core = Arc::clone(&slot.core);
-        let Some(lease) = lease else {
-            // Its route or location was suspended a moment ago.
-            slot.gate.tell(delivery.due_at);
-            return core.enlist(&slot.gate);
-        };
-        delivery.leased(lease, true);
-        let claimed = Claimed { message, delivery, recipient: slot.recipient };
-        let attempt = Box::pin(claimed_attempt(Arc::clone(&core), claimed, slot));
-        // The store's thread is none of the runtime's.
-        core.tasks.spawn_on(attempt, &core.runtime);
-    }
-}
-
 fn plan_one(core: &Core, setup: &Setup, item: Unplanned, write: &mut Write) {
     let Unplanned { message, delivery } = item;
     let planned = planned(core, setup, &message, delivery);
@@ -192,14 +109,14 @@ fn plan_one(core: &Core, setup: &Setup, item: Unplanned, write: &mut Write) {
     let recipient = RecipientKey::of(&message);
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
-        gate.arriving(recipient, false, core.now());
+        gate.arriving(recipient, false, false, core.now());
     }
     write.planned.push(Planned { delivery: planned, recipient });
     write.gates.push(gate);
 }
 
 /// The delivery with its plan: by the rules, or bound to a backend by a redrive.
-fn planned(core: &Core, setup: &Setup, message: &Message, delivery: Delivery) -> Delivery {
+pub(crate) fn planned(core: &Core, setup: &Setup, message: &Message, delivery: Delivery) -> Delivery {
     let mut routed = setup.router_for(message).route(message);
     if let [bound] = delivery.plan.chain.as_slice() {
         let reason = format!("bound to backend \"{bound}\" by an operator");
@@ -230,7 +147,7 @@ fn end(
 }
 
 /// How a message's delivery begins.
-fn fresh(message: &Message) -> Delivery {
+pub(crate) fn fresh(message: &Message) -> Delivery {
     Delivery::unplanned(message.id, message.location.clone(), message.channel(), message.received_at)
 }
 
@@ -273,10 +190,11 @@ async fn commit(core: &Arc<Core>, write: Write) {
     let result = core.store.plan(write.planned).await;
     for (gate, due) in write.gates.into_iter().zip(dues) {
         let Some(gate) = gate else { continue };
-        gate.arrived();
+        // Told before it is uncounted: nobody to the same person may come between.
         if result.is_ok() {
             gate.tell(due);
         }
+        gate.arrived();
         core.enlist(&gate);
     }
     let mut planning = core.planning.lock();

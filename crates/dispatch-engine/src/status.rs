@@ -35,9 +35,9 @@ pub struct LaneStatus {
     pub lane: Lane,
     /// Whether the configuration has it; work of one that is gone moves on.
     pub configured: bool,
-    /// Attempts under way.
+    /// Attempts under way, and those whose outcome is still being written down.
     pub in_flight: u32,
-    /// How many there may be.
+    /// How many of the former there may be.
     pub concurrency: u32,
     /// Deliveries that wait in it, where the store could be asked.
     pub waiting: Option<u64>,

@@ -18,7 +18,7 @@ use crate::Filter;
 pub enum Admitted {
     /// It is promised now.
     Fresh(Arc<Message>),
-    /// It is promised now and planned already: it waits in its lane ([`Planner`]).
+    /// It is promised now and planned already ([`Planner`]): it waits in its lane, or is under way.
     Waiting(Arc<Message>),
     /// It was promised before, as this message.
     Duplicate(MessageId),

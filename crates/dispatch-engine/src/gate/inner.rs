@@ -24,7 +24,7 @@ pub(super) struct Inner {
     pub(super) in_flight: u32,
     /// Attempts whose outcome is known and being written down: each has a recipient, and its slot is free again.
     pub(super) recording: u32,
-    /// Recipients of attempts under way and of those in the lobby.
+    /// Recipients of attempts under way, of those being recorded and of those in the lobby.
     pub(super) busy: HashSet<i64>,
     pub(super) bucket: Bucket,
     pub(super) paused: Option<(Timestamp, String)>,

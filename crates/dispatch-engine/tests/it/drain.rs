@@ -1,8 +1,10 @@
 //! The end: what is under way finishes within the bound, the rest is given back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_model::*;
+use dispatch_store::Stands;
 
 use crate::plugin::{Deliver, Plugin};
 use crate::provider::Answer;
@@ -27,6 +29,24 @@ async fn attempts_under_way_finish_and_nothing_new_begins() {
     for id in [second, late] {
         world.until(id, DeliveryState::Accepted).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_its_slot_and_is_being_written_is_waited_for() {
+    let world = Draft::to(&["a"]).start().await;
+    world.ends(DeliveryState::Accepted).await;
+    let submission = world.submission("loc", "+1", "x");
+    let message = Arc::new(Message { id: MessageId::first_at(world.now()), submission });
+    let planner = world.store.planner.get().expect("the engine's");
+    let waits = planner.waits(&message, 1).expect("it is to be tried");
+    assert_eq!(waits.stands, Stands::Leased);
+    let engine = Arc::clone(&world.engine);
+    let drained = tokio::spawn(async move { engine.drain(Duration::from_secs(60)).await });
+    tokio::time::sleep(Duration::from_secs(30)).await; // within the bound
+    assert!(!drained.is_finished());
+    assert!(planner.waits(&message, 1).is_none(), "nothing new");
+    drop(waits);
+    assert!(drained.await.expect("it drains").finished);
 }
 
 #[tokio::test(start_paused = true)]

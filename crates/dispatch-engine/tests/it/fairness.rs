@@ -106,8 +106,12 @@ async fn with_50_000_that_came_while_it_was_suspended_another_is_among_the_first
     assert!(provider.sent().is_empty());
     world.engine.resume(Suspension::Backend("a".into())).await.expect("it is resumed");
     hold.add_permits(2);
-    until(async || provider.sent().len() == 2).await;
+    // The third is on its way already.
+    until(async || provider.sent().len() >= 2).await;
     let sent = provider.sent();
-    assert!(sent.iter().any(|asked| asked.message == other.to_string()), "it is not among the first two");
+    assert!(
+        sent.iter().take(2).any(|asked| asked.message == other.to_string()),
+        "it is not among the first two"
+    );
     drop(world.store.stats().await);
 }

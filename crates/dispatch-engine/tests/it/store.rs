@@ -1,8 +1,8 @@
 //! The store in memory, with refusals on order.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use dispatch_model::{Lane, Lease, MessageId, Submission, Timestamp};
@@ -20,6 +20,8 @@ pub struct Moody {
     pub plans: AtomicUsize,
     pub marks: AtomicUsize,
     pub settles: AtomicUsize,
+    /// Whom it asks for plans.
+    pub planner: OnceLock<Arc<dyn Planner>>,
     /// The process that holds this end of the store is dead: none of its calls comes back.
     pub dead: AtomicBool,
 }
@@ -37,6 +39,7 @@ impl Moody {
             plans: AtomicUsize::new(0),
             marks: AtomicUsize::new(0),
             settles: AtomicUsize::new(0),
+            planner: OnceLock::new(),
             dead: AtomicBool::new(false),
         }
     }
@@ -58,6 +61,7 @@ fn refuse(counter: &AtomicUsize) -> Result<(), StoreError> {
 #[async_trait]
 impl Store for Moody {
     fn plan_with(&self, planner: Arc<dyn Planner>) {
+        let _ = self.planner.set(Arc::clone(&planner));
         self.inner.plan_with(planner);
     }
 

@@ -52,6 +52,7 @@ pub async fn run_all(make: impl Fn() -> Subject) {
         door::bodies_are_kept_once,
         door::a_flood_of_duplicates_is_shown_in_part,
         work::the_whole_way,
+        work::one_is_leased_as_it_is_admitted,
         work::one_is_claimed_by_its_id,
         work::one_that_does_not_wait_there_is_not_claimed,
         work::a_plan_comes_once,

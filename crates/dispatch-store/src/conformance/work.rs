@@ -1,13 +1,16 @@
 //! Planning, claiming, marking, settling; what a crash leaves behind.
 
-use dispatch_model::{DeliveryState, Lane, MessageId, Timestamp};
+use std::sync::Arc;
+
+use dispatch_model::{DeliveryState, Lane, Lease, Message, MessageId, Timestamp};
+use parking_lot::Mutex;
 
 use super::Subject;
 use super::sample::{
     NOON, accepted, admit, at, claim, deferred, ended, lane, leased, one, plan_and_claim, planned, request,
     schedule, sms, state,
 };
-use crate::{ClaimOne, EventKind, StoreError, Suspension};
+use crate::{Arrival, ClaimOne, EventKind, Planner, Stands, StoreError, Suspension, Waits};
 
 pub(super) async fn the_whole_way(store: Subject) {
     let message = schedule(&store, sms("L1", "m1", 1), NOON).await;
@@ -26,6 +29,44 @@ pub(super) async fn the_whole_way(store: Subject) {
     assert_eq!(view.delivery.references, ["SM1"]);
     assert_eq!((view.attempts.len(), view.delivery.marked), (1, false));
     assert!(claim(&store, at(9), 5, None).await.claimed.is_empty());
+}
+
+/// Everything may be attempted as soon as it is written.
+#[derive(Default)]
+struct AtOnce(Arc<Mutex<Vec<Option<Lease>>>>);
+
+impl Planner for AtOnce {
+    fn waits(&self, message: &Arc<Message>, _: usize) -> Option<Waits> {
+        let arrival = Box::new(Self(Arc::clone(&self.0)));
+        Some(Waits { planned: planned(message, NOON), stands: Stands::Leased, arrival })
+    }
+}
+
+impl Arrival for AtOnce {
+    fn written(self: Box<Self>, lease: Option<Lease>) {
+        self.0.lock().push(lease);
+    }
+}
+
+pub(super) async fn one_is_leased_as_it_is_admitted(store: Subject) {
+    let planner = AtOnce::default();
+    let told = Arc::clone(&planner.0);
+    store.plan_with(Arc::new(planner));
+    store.suspend(Suspension::Location("L2".into()), true, NOON).await.expect("a suspension");
+    for location in ["L1", "L2"] {
+        store.admit(sms(location, "m", 1)).await.expect("it is admitted");
+        store.admit(sms(location, "m", 1)).await.expect("it is a duplicate");
+    }
+    let told = told.lock().clone();
+    let [Some(lease), None] = told.as_slice() else { panic!("{told:?}: one, and one that is suspended") };
+    let delivery = store.message(lease.message).await.expect("an answer").expect("it").delivery;
+    assert_eq!((delivery.state, delivery.marked, delivery.lease()), (DeliveryState::Leased, true, *lease));
+    store.suspend(Suspension::Location("L2".into()), false, NOON).await.expect("a resumption");
+    let claims = claim(&store, at(1), 5, None).await;
+    assert_eq!(claims.claimed.len(), 1, "the other one");
+    assert_eq!(store.recover(at(2)).await.expect("a recovery"), (1, 1));
+    let delivery = store.message(lease.message).await.expect("an answer").expect("it").delivery;
+    assert!(delivery.unresolved && delivery.possible_double);
 }
 
 pub(super) async fn one_is_claimed_by_its_id(store: Subject) {

@@ -77,7 +77,9 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn admit(&self, submission: Submission) -> Result<Admitted, StoreError> {
         let room = self.room();
-        self.working()?.admit(submission, room)
+        let mut state = self.working()?;
+        let planner = state.planner.clone();
+        state.admit(submission, planner.as_deref(), room)
     }
 
     fn plan_with(&self, planner: Arc<dyn Planner>) {

@@ -88,6 +88,7 @@ impl State {
     pub(super) fn admit(
         &mut self,
         submission: Submission,
+        planner: Option<&dyn Planner>,
         room: Result<(), StoreError>,
     ) -> Result<Admitted, StoreError> {
         let key = (submission.dedupe_scope().into_owned(), submission.external_id.clone());
@@ -136,7 +137,7 @@ impl State {
             events: Vec::new(),
             references: Vec::new(),
         };
-        let waits = self.planner.as_ref().and_then(|planner| planner.waits(&message, size_of::<Entry>()));
+        let waits = planner.and_then(|planner| planner.waits(&message, size_of::<Entry>()));
         let waits = waits.filter(|waits| transition::is_waiting(&waits.planned, id));
         let Some(Waits { planned, stands, arrival }) = waits else {
             self.entries.insert(id, entry);

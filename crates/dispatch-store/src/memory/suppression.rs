@@ -9,7 +9,7 @@ impl State {
         inbound: NewInbound,
         room: Result<(), StoreError>,
     ) -> Result<Admitted, StoreError> {
-        let admitted = self.admit(inbound.submission, room)?;
+        let admitted = self.admit(inbound.submission, None, room)?;
         if let (Admitted::Fresh(_) | Admitted::Waiting(_), Some(consent)) = (&admitted, &inbound.consent) {
             self.consent(consent);
         }

@@ -187,7 +187,10 @@ impl Verb for Admit {
 
     fn committed(&mut self) {
         if let (Some(lease), Some(waits)) = (self.written, self.waits.take()) {
-            waits.arrival.written(lease);
+            let told = catch_unwind(AssertUnwindSafe(|| waits.arrival.written(lease)));
+            if told.is_err() {
+                tracing::error!("store.planner: it failed over a message that is written");
+            }
         }
     }
 }

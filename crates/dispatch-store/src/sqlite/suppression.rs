@@ -51,6 +51,10 @@ impl Verb for Receive {
         }
         Ok(progress)
     }
+
+    fn committed(&mut self) {
+        self.admit.committed();
+    }
 }
 
 fn text(location: Option<&LocationId>) -> &str {
