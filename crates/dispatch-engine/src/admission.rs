@@ -27,10 +27,13 @@ impl Planner for Foreman {
         let planned = planned(&core, &setup, message, fresh(message));
         let (recipient, now) = (RecipientKey::of(message), core.now());
         let gate = core.gate(planned.lane.as_ref().filter(|_| planned.state == DeliveryState::Scheduled)?);
-        let at_once = goes_at_once(&core, &setup, &planned, message, now);
-        let enters = at_once && may_enter(&setup, &planned);
+        let best = match goes_at_once(&core, &setup, &planned, message, now) {
+            true if may_enter(&setup, &planned) => Way::Enters,
+            true => Way::Lobby,
+            false => Way::Store,
+        };
         let (delivery, message) = (planned.clone(), Arc::clone(message));
-        let (stands, arrival): (_, Box<dyn Arrival>) = match gate.arriving(recipient, at_once, enters, now) {
+        let (stands, arrival): (_, Box<dyn Arrival>) = match gate.arriving(recipient, best, now) {
             Way::Enters => {
                 let inside = Some((delivery, Slot::new(&core, &gate, recipient, false)));
                 (Stands::Leased, Box::new(Entrant { message, inside, _under_way: under_way }))

@@ -33,9 +33,9 @@ const PAUSE_FIRST: Duration = Duration::from_secs(5);
 /// The way of a message that is being admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// It has a slot.
+    /// It has a slot before it is written.
     Enters,
-    /// Into the lobby, as it looks now.
+    /// It is attempted at once if there is a slot: into the lobby, as it looks now.
     Lobby,
     /// It waits in the store alone.
     Store,
@@ -163,18 +163,12 @@ impl Gate {
         inner.has_work()
     }
 
-    /// Work is being written. If it may be attempted at once, may `enter` before it is written and nobody waits before it,
-    /// it takes a slot; else it is counted until it has [arrived](Self::arrived).
-    pub(crate) fn arriving(
-        &self,
-        recipient: RecipientKey,
-        at_once: bool,
-        enter: bool,
-        now: Timestamp,
-    ) -> Way {
+    /// Work is being written that may go this way at best. It takes a slot if it may, there is one and nobody waits before
+    /// it; else it is counted until it has [arrived](Self::arrived).
+    pub(crate) fn arriving(&self, recipient: RecipientKey, best: Way, now: Timestamp) -> Way {
         let mut inner = self.inner.lock();
-        let welcome = at_once && inner.welcomes(recipient, now);
-        if welcome && enter && inner.admits(now) {
+        let welcome = best != Way::Store && inner.welcomes(recipient, now);
+        if welcome && best == Way::Enters && inner.admits(now) {
             inner.enter(1, false);
             inner.busy.insert(recipient.0);
             return Way::Enters;

@@ -19,7 +19,7 @@ use dispatch_store::{Planned, RecipientKey, Suspension, Unplanned};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::core::Core;
-use crate::gate::Gate;
+use crate::gate::{Gate, Way};
 use crate::{Setup, attachments, suppressed};
 
 /// Writes of planned batches under way at once: more would only queue up in the store.
@@ -109,7 +109,7 @@ fn plan_one(core: &Core, setup: &Setup, item: Unplanned, write: &mut Write) {
     let recipient = RecipientKey::of(&message);
     let gate = planned.lane.as_ref().map(|lane| core.gate(lane));
     if let Some(gate) = &gate {
-        gate.arriving(recipient, false, false, core.now());
+        gate.arriving(recipient, Way::Store, core.now());
     }
     write.planned.push(Planned { delivery: planned, recipient });
     write.gates.push(gate);

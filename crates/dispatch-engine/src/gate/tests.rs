@@ -53,7 +53,7 @@ fn comes_from(gate: &Gate, location: &str, recipient: i64) {
     let delivery = Delivery::unplanned(message.id, location.into(), Channel::Sms, NOW);
     let place = Room::default().place(0).expect("there is room");
     let recipient = RecipientKey(recipient);
-    gate.arriving(recipient, true, true, NOW);
+    gate.arriving(recipient, Way::Enters, NOW);
     gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, NOW);
     gate.arrived();
 }
@@ -179,7 +179,7 @@ async fn one_newcomer_probes_an_open_breaker() {
         let delivery = Delivery::unplanned(message.id, "L".into(), Channel::Sms, NOW);
         let place = Room::default().place(0).expect("there is room");
         let recipient = RecipientKey(recipient);
-        assert_eq!(gate.arriving(recipient, true, true, later), Way::Lobby);
+        assert_eq!(gate.arriving(recipient, Way::Enters, later), Way::Lobby);
         gate.greet(Newcomer { message: Arc::new(message), delivery, recipient, place }, later);
         gate.arrived();
     }
@@ -196,34 +196,38 @@ async fn one_newcomer_probes_an_open_breaker() {
 async fn one_that_comes_to_a_free_slot_has_it_before_it_is_written() {
     let gate = gate();
     assert_eq!(
-        gate.arriving(RecipientKey(1), true, true, NOW),
+        gate.arriving(RecipientKey(1), Way::Enters, NOW),
         Way::Lobby,
         "its first action may not deliver"
     );
     gate.arrived();
     gate.began(true);
     assert_eq!(
-        gate.arriving(RecipientKey(1), false, false, NOW),
+        gate.arriving(RecipientKey(1), Way::Store, NOW),
         Way::Store,
         "it is not to be attempted at once"
     );
     gate.arrived();
-    assert_eq!(gate.arriving(RecipientKey(1), true, false, NOW), Way::Lobby, "it may not be marked so early");
+    assert_eq!(gate.arriving(RecipientKey(1), Way::Lobby, NOW), Way::Lobby, "it may not be marked so early");
     gate.arrived();
     for recipient in 1..=4 {
-        assert_eq!(gate.arriving(RecipientKey(recipient), true, true, NOW), Way::Enters);
+        assert_eq!(gate.arriving(RecipientKey(recipient), Way::Enters, NOW), Way::Enters);
     }
-    assert_eq!(gate.arriving(RecipientKey(4), true, true, NOW), Way::Store, "after the one before it");
+    assert_eq!(gate.arriving(RecipientKey(4), Way::Enters, NOW), Way::Store, "after the one before it");
     gate.arrived();
-    assert_eq!(gate.arriving(RecipientKey(5), true, true, NOW), Way::Lobby, "four at once");
+    assert_eq!(gate.arriving(RecipientKey(5), Way::Enters, NOW), Way::Lobby, "four at once");
     assert!(!leave(&gate, 1));
-    assert_eq!(gate.arriving(RecipientKey(6), true, true, NOW), Way::Lobby, "one is on its way to the lobby");
+    assert_eq!(
+        gate.arriving(RecipientKey(6), Way::Enters, NOW),
+        Way::Lobby,
+        "one is on its way to the lobby"
+    );
     gate.arrived();
     gate.arrived();
-    assert_eq!(gate.arriving(RecipientKey(7), true, true, NOW), Way::Enters);
+    assert_eq!(gate.arriving(RecipientKey(7), Way::Enters, NOW), Way::Enters);
     comes(&gate, 8);
     assert!(leave(&gate, 2));
-    assert_eq!(gate.arriving(RecipientKey(9), true, true, NOW), Way::Lobby, "one is in the lobby");
+    assert_eq!(gate.arriving(RecipientKey(9), Way::Enters, NOW), Way::Lobby, "one is in the lobby");
     assert_eq!(enter(&gate), [8]);
 }
 
@@ -231,7 +235,7 @@ async fn one_that_comes_to_a_free_slot_has_it_before_it_is_written() {
 async fn nobody_enters_a_lane_that_is_shut_or_probed_or_has_no_token() {
     let enters = |gate: &Gate, at: Timestamp| {
         gate.began(true);
-        let way = gate.arriving(RecipientKey(1), true, true, at);
+        let way = gate.arriving(RecipientKey(1), Way::Enters, at);
         if way != Way::Enters {
             gate.arrived();
         }
@@ -261,7 +265,7 @@ async fn a_slot_is_free_before_the_outcome_is_written_and_its_recipient_after_it
     assert_eq!(enter(&gate), [1, 2, 3, 4]);
     assert!(gate.vacate(false), "somebody waits for it");
     assert_eq!(enter(&gate), [5]);
-    assert_eq!(gate.arriving(RecipientKey(1), true, true, NOW), Way::Store, "behind the one before it");
+    assert_eq!(gate.arriving(RecipientKey(1), Way::Enters, NOW), Way::Store, "behind the one before it");
     gate.arrived();
     // A store that takes no records: as many more as there are slots, and no further.
     for recipient in 6..=8 {

@@ -56,24 +56,17 @@ async fn one_that_entered_and_cannot_be_tried_after_all_is_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_a_doubt_costs_a_persons_time_none_is_marked_before_its_time() {
-    let world = Draft::to(&["a"]).policy(|policy| policy.on_unknown = OnUnknown::Hold).start().await;
-    for _ in 0..3 {
-        let message = world.admit(world.submission("loc", "+1", "x")).await;
-        assert_eq!(world.delivery(message.id).await.state, DeliveryState::Scheduled);
-        world.until(message.id, DeliveryState::Accepted).await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn where_the_first_step_delivers_nothing_none_is_marked_before_its_time() {
+async fn none_is_marked_before_its_time_where_a_doubt_costs_or_the_first_step_delivers_nothing() {
+    let doubt_costs = Draft::to(&["a"]).policy(|policy| policy.on_unknown = OnUnknown::Hold);
     let plugin = Plugin::new();
     plugin.set(Deliver::TokenFirst);
-    let world = Draft::to(&["a"]).plugin(plugin).start().await;
-    for _ in 0..3 {
-        let message = world.admit(world.submission("loc", "+1", "x")).await;
-        assert_eq!(world.delivery(message.id).await.state, DeliveryState::Scheduled);
-        world.until(message.id, DeliveryState::Accepted).await;
+    for draft in [doubt_costs, Draft::to(&["a"]).plugin(plugin)] {
+        let world = draft.start().await;
+        for _ in 0..3 {
+            let message = world.admit(world.submission("loc", "+1", "x")).await;
+            assert_eq!(world.delivery(message.id).await.state, DeliveryState::Scheduled);
+            world.until(message.id, DeliveryState::Accepted).await;
+        }
     }
 }
 

@@ -82,6 +82,28 @@ impl Verb for Hold {
     }
 }
 
+/// The writer, held: what is handed in until it is released is its next group.
+struct Held {
+    release: std::sync::mpsc::SyncSender<()>,
+    verb: tokio::task::JoinHandle<Result<(), StoreError>>,
+}
+
+impl Held {
+    async fn hold(store: &Arc<SqliteStore>) -> Self {
+        let (release, hold) = std::sync::mpsc::sync_channel(0);
+        let store = Arc::clone(store);
+        let verb = tokio::spawn(async move { store.write(Hold(Some(hold))).await });
+        tokio::task::yield_now().await;
+        release.send(()).unwrap();
+        Self { release, verb }
+    }
+
+    async fn release(self) {
+        self.release.send(()).unwrap();
+        self.verb.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn keeps_the_contract() {
     let root = tempfile::tempdir().unwrap();

@@ -106,13 +106,7 @@ async fn sqlite_itself_says_full_and_recovers() {
 async fn a_verb_that_fails_does_not_spoil_its_group() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    let (release, hold) = std::sync::mpsc::sync_channel(0);
-    let held = tokio::spawn({
-        let store = Arc::clone(&store);
-        async move { store.write(Hold(Some(hold))).await }
-    });
-    tokio::task::yield_now().await;
-    release.send(()).unwrap();
+    let held = Held::hold(&store).await;
     /// Fails in the middle of its work, as by a defect of the schema.
     struct Broken;
     impl Verb for Broken {
@@ -133,8 +127,7 @@ async fn a_verb_that_fails_does_not_spoil_its_group() {
         async move { store.write(Broken).await }
     });
     tokio::task::yield_now().await;
-    release.send(()).unwrap();
-    held.await.unwrap().unwrap();
+    held.release().await;
     for one in waiting {
         assert!(matches!(one.await.unwrap(), Ok(Admitted::Fresh(_))));
     }

@@ -6,14 +6,8 @@ use super::*;
 async fn what_waits_shares_a_commit() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    let (release, hold) = std::sync::mpsc::sync_channel(0);
     let before = store.groups();
-    let held = tokio::spawn({
-        let store = Arc::clone(&store);
-        async move { store.write(Hold(Some(hold))).await }
-    });
-    tokio::task::yield_now().await;
-    release.send(()).unwrap();
+    let held = Held::hold(&store).await;
     let mut waiting = Vec::new();
     for n in 0..100 {
         let store = Arc::clone(&store);
@@ -21,8 +15,7 @@ async fn what_waits_shares_a_commit() {
     }
     // All have handed theirs in once each was polled.
     tokio::task::yield_now().await;
-    release.send(()).unwrap();
-    held.await.unwrap().unwrap();
+    held.release().await;
     for one in waiting {
         one.await.unwrap().unwrap();
     }
@@ -47,20 +40,15 @@ async fn commits_are_a_gap_apart() {
 async fn the_queue_has_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(StoreConfig { queue: 2, ..config(&folder) }).unwrap());
-    let (release, hold) = std::sync::mpsc::sync_channel(0);
-    let mut waiting = vec![tokio::spawn({
-        let store = Arc::clone(&store);
-        async move { store.write(Hold(Some(hold))).await.map(drop) }
-    })];
-    tokio::task::yield_now().await;
-    release.send(()).unwrap();
+    let held = Held::hold(&store).await;
+    let mut waiting = Vec::new();
     for n in 0..8 {
         let store = Arc::clone(&store);
         waiting
             .push(tokio::spawn(async move { store.admit(sms("L1", &format!("m{n}"), n)).await.map(drop) }));
     }
     tokio::task::yield_now().await;
-    release.send(()).unwrap();
+    held.release().await;
     let mut refused = 0;
     for one in waiting {
         match one.await.unwrap() {

@@ -217,18 +217,10 @@ async fn a_lease_is_told_of_once_and_only_if_it_is_written() {
     for for_good in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let (store, script) = with(&folder, Stands::Leased, |message| Some(planned(message, NOON)));
-        let (release, hold) = std::sync::mpsc::sync_channel(0);
-        let held = tokio::spawn({
-            let store = Arc::clone(&store);
-            async move { store.write(Hold(Some(hold))).await }
-        });
-        tokio::task::yield_now().await;
-        release.send(()).unwrap();
+        let held = Held::hold(&store).await;
         let (submission, fails) = (sms("L1", "m1", 1), Fails { for_good });
-        let (admitted, failed, ()) = tokio::join!(store.admit(submission), store.write(fails), async {
-            release.send(()).unwrap();
-        });
-        held.await.unwrap().unwrap();
+        let (admitted, failed, ()) =
+            tokio::join!(store.admit(submission), store.write(fails), held.release());
         assert_eq!(script.asked.lock().len(), 1);
         assert!(failed.is_err());
         assert_eq!(admitted.is_err(), for_good, "{admitted:?}");
