@@ -30,7 +30,7 @@ use dispatch_plugins::{HostConfig, Plugin, PluginHost};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-#[path = "../../dispatch-plugins/examples/shared/samples.rs"]
+#[path = "../src/verbs/plugin/bench/samples.rs"]
 mod samples;
 
 const MIB: u64 = 1024 * 1024;

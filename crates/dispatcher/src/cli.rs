@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dispatch_model::{Channel, DeliveryState, MessageId};
 
 pub(crate) use plugin::{
-    ChannelWord, LanguageWord, PluginBuildArgs, PluginInspectArgs, PluginNewArgs, PluginRunArgs,
-    PluginStandInArgs, PluginTestArgs, PluginVerb,
+    ChannelWord, LanguageWord, LiveArgs, PluginBenchArgs, PluginBuildArgs, PluginInspectArgs, PluginNewArgs,
+    PluginRunArgs, PluginStandInArgs, PluginTestArgs, PluginVerb, TrialArgs,
 };
 
 pub(crate) use suppressions::{

@@ -9,7 +9,7 @@ use dispatcher_plugin::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Sent, Settings, Twilio};
+use super::{Sent, Settings, Twilio};
 
 /// Twilio's clock and ours may differ by so much, its whole seconds included.
 const SKEW_MS: u64 = 5_000;
@@ -130,8 +130,8 @@ mod tests {
     use dispatcher_plugin::{Action, Credential, Failure, FailureKind};
     use serde_json::{Value, json};
 
+    use super::super::tests::{AC, settings};
     use super::*;
-    use crate::tests::{AC, settings};
 
     const HOUR_MS: u64 = 3_600_000;
 

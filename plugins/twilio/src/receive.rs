@@ -7,7 +7,7 @@ use dispatcher_plugin::{
     Callback, Channel, Context, Event, Inbound, Reason, Receipt, ReceiptState, Receive, ReceiveStep, Received,
 };
 
-use crate::{Settings, Twilio, settings};
+use super::{Settings, Twilio, settings};
 
 impl Receive for Twilio {
     type State = ();

@@ -102,7 +102,7 @@ mod tests {
     use dispatcher_plugin::check;
     use serde_json::{Value, json};
 
-    use crate::Twilio;
+    use super::super::Twilio;
 
     const AC: &str = "AC0123456789abcdef0123456789abcdef";
     const MG: &str = "MG0123456789abcdef0123456789abcdef";

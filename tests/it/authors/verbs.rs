@@ -1,4 +1,4 @@
-//! `dispatcher plugin inspect`, `run` and `stand-in`, with guests that are built anyway.
+//! `dispatcher plugin inspect`, `run`, `bench` and `stand-in`, with guests that are built anyway.
 
 use dispatch_testkit::{Answer, Client, HttpCatcher, Log, Shell, free_port, repository};
 
@@ -172,6 +172,99 @@ async fn run_live_really_sends_and_covers_the_secret() -> anyhow::Result<()> {
     assert_eq!(provider.requests()[0].basic().map(|(_, token)| token).as_deref(), Some(key));
     assert!(shown.contains("rejected: account"), "{shown}");
     assert!(shown.contains("no such token: «secret auth_token»") && !shown.contains(key), "{shown}");
+    Ok(())
+}
+
+/// Answers of a provider that gives a token and then takes a message.
+const TOKEN_AND_MESSAGE: &str = r#"[
+  { "match": { "http": { "url": "https://a.example/token" } }, "reply": { "http": { "status": 200, "headers": [], "body": "{\"access_token\":\"t\"}" } } },
+  { "match": { "http": { "url": "https://a.example/messages" } }, "reply": { "http": { "status": 202, "headers": [], "body": "{\"id\":\"m-1\"}" } } }
+]"#;
+
+#[tokio::test]
+async fn bench_measures_each_call_of_a_delivery() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cli = cli(folder.path())?;
+    std::fs::write(folder.path().join("s.json"), "{}")?;
+    // It asks nothing, so nobody has to answer.
+    let log = guest("log");
+    let bench = ["plugin", "bench", "--calls", "20", "--settings", "s.json"];
+    let shown = said(&cli, 0, &[&bench[..], &[&log]].concat()).await?;
+    for expected in [
+        "plugin     log ",
+        "kB (with s.json)",
+        "ends       accepted: dry-run",
+        "compiled   in ",
+        "cached     loaded in ",
+        "median µs",
+        "deliver ",
+        "one after the other",
+        "8 at once",
+        "64 at once",
+    ] {
+        assert!(shown.contains(expected), "{expected:?} is not in\n{shown}");
+    }
+    assert!(!shown.contains("on-reply") && !shown.contains("answered by"), "{shown}");
+
+    // Two steps: each has its time.
+    std::fs::write(folder.path().join("s.json"), r#"{ "url": "https://a.example" }"#)?;
+    std::fs::write(folder.path().join("c.json"), TOKEN_AND_MESSAGE)?;
+    let steps = guest("fixtures/steps");
+    let json = cli.json(&[&bench[..], &[&steps, "--cassette", "c.json"]].concat()).await?;
+    assert_eq!((&json["plugin"], &json["outcome"]), (&"steps".into(), &"accepted".into()), "{json:#}");
+    assert_eq!((&json["settings"], &json["answers"]), (&"s.json".into(), &"c.json".into()), "{json:#}");
+    for number in ["size", "compile_ms", "cached_ms"] {
+        assert!(json[number].as_f64().is_some_and(|number| number > 0.0), "{number}: {json:#}");
+    }
+    assert!(json["cached_ms"].as_f64() < json["compile_ms"].as_f64(), "it was compiled twice: {json:#}");
+    let calls = json["calls"].as_array().expect("calls");
+    let names: Vec<_> = calls.iter().map(|call| call["call"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names, ["deliver", "on-reply 1", "on-reply 2"]);
+    for call in calls {
+        let (median, p99) = (call["median_us"].as_f64(), call["p99_us"].as_f64());
+        assert!(median > Some(0.0) && p99 >= median, "{call:#}");
+    }
+    let series = json["deliveries"].as_array().expect("deliveries");
+    let made: Vec<_> = series.iter().map(|one| (one["at_once"].as_u64(), one["count"].as_u64())).collect();
+    // Each of them makes as many as the others.
+    assert_eq!(made, [(Some(1), Some(20)), (Some(8), Some(24)), (Some(64), Some(64))]);
+    assert!(series.iter().all(|one| one["per_second"].as_f64() > Some(0.0)), "{json:#}");
+    assert!(series.iter().all(|one| one["cpu_us"].is_number()), "{json:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn bench_says_what_it_cannot_measure() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cli = cli(folder.path())?;
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+    write("good.toml", TWILIO)?;
+    write("bad.json", r#"{ "from": 7 }"#)?;
+    write("trap.json", r#"{ "in": "deliver" }"#)?;
+    write(
+        "elsewhere.json",
+        r#"[{ "match": { "http": { "url": "https://elsewhere.example/" } }, "reply": { "http": { "status": 200, "headers": [], "body": "" } } }]"#,
+    )?;
+    let (twilio, trapper) = (guest("twilio"), guest("fixtures/trapper"));
+    for (args, expected) in [
+        (
+            &[twilio.as_str(), "--settings", "bad.json"][..],
+            &["from: ", "the plugin refuses these settings (bad.json)"][..],
+        ),
+        (
+            &[&twilio, "--settings", "good.toml", "--cassette", "elsewhere.json"],
+            &["step 1 got no answer (elsewhere.json)", "no answer to this: POST https://api.twilio.com/"],
+        ),
+        (&[&twilio, "--settings", "good.toml"], &["step 1 got no answer (no cassette: --cassette FILE)"]),
+        (&[&trapper, "--settings", "trap.json"], &["the host ended the plugin's call: trap: "]),
+    ] {
+        let shown = said(&cli, 1, &[&["plugin", "bench"], args].concat()).await?;
+        for words in expected {
+            assert!(shown.contains(words), "{words:?} is not in\n{shown}");
+        }
+    }
+    let none = said(&cli, 2, &["plugin", "bench", &twilio, "--calls", "0"]).await?;
+    assert!(none.contains("--calls"), "{none}");
     Ok(())
 }
 

@@ -8,7 +8,9 @@
 mod accept;
 mod backlog;
 mod examples;
+mod material;
 mod naive;
+mod plugins;
 mod rig;
 mod start;
 mod table;
@@ -74,8 +76,8 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     report.part("waiting", async || waiting::run().await).await;
     report.part("backlog", async || backlog::run(scale).await).await;
     report.part("start", async || start::run().await).await;
-    report.part("plugins", async || examples::plugins()).await;
-    report.part("costs", async || examples::costs(scale)).await;
+    report.part("plugins", async || plugins::languages(scale)).await;
+    report.part("costs", async || plugins::costs(scale)).await;
     report.part("attachments", async || examples::attachments(scale)).await;
     report.part("routing", async || examples::routing()).await;
     anyhow::ensure!(report.named, "no measurement has this name");

@@ -22,6 +22,11 @@ pub(crate) enum PluginVerb {
         after_help = "In a plugin's folder, message.json, settings.json and cassette.json are taken from there.\nWith --live it really sends: dispatcher plugin run --live --secret api_key=ACME_KEY"
     )]
     Run(PluginRunArgs),
+    /// Measure what a delivery costs: the time of each call, and the CPU of the process
+    #[command(
+        after_help = "Message, settings and cassette are found as `plugin run` finds them; nothing is sent.\nA call's time is that of its thread: a fresh instance, the function, the checks of what it returned."
+    )]
+    Bench(PluginBenchArgs),
     /// Be a provider on loopback: answer from a cassette and print what comes
     #[command(
         name = "stand-in",
@@ -97,6 +102,24 @@ pub(crate) struct PluginInspectArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginRunArgs {
+    #[command(flatten)]
+    pub(crate) trial: TrialArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginBenchArgs {
+    #[command(flatten)]
+    pub(crate) trial: TrialArgs,
+    /// Deliveries of each series, which ends after ten seconds however many there were
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) calls: u32,
+}
+
+/// What is tried, and with what.
+#[derive(Debug, Args)]
+pub(crate) struct TrialArgs {
     /// A component, or a plugin's folder
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) path: PathBuf,
@@ -107,10 +130,15 @@ pub(crate) struct PluginRunArgs {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
     /// Answers, recorded or written by hand (JSON)
-    #[arg(long, value_name = "FILE", conflicts_with = "live")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) cassette: Option<PathBuf>,
+}
+
+/// How it is really sent.
+#[derive(Debug, Default, Args)]
+pub(crate) struct LiveArgs {
     /// Really send
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cassette")]
     pub(crate) live: bool,
     /// A secret, from an environment variable
     #[arg(long, value_name = "NAME=VARIABLE")]

@@ -21,8 +21,9 @@ use std::path::PathBuf;
 use clap::CommandFactory as _;
 use dispatch_model::{Clock as _, Timestamp};
 use dispatch_store::Filter;
+use tokio::runtime::{Builder, Runtime};
 
-use crate::cli::{Cli, FilterArgs, Verb};
+use crate::cli::{Cli, FilterArgs, PluginVerb, Verb};
 use crate::client::Client;
 use crate::clock::SystemClock;
 use crate::exit::Failure;
@@ -38,7 +39,7 @@ pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
             clap_complete::generate(args.shell, &mut Cli::command(), "dispatcher", &mut std::io::stdout());
             Ok(())
         }
-        verb => runtime()?.block_on(asked(place, verb)),
+        verb => runtime(&verb)?.block_on(asked(place, verb)),
     }
 }
 
@@ -92,8 +93,13 @@ impl Place {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+/// One thread, as long as it only asks. What is measured runs as it does in the daemon.
+fn runtime(verb: &Verb) -> Result<Runtime, Failure> {
+    let mut builder = match verb {
+        Verb::Plugin(PluginVerb::Bench(_)) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    Ok(builder.enable_all().build()?)
 }
 
 /// The filter that the options say.

@@ -2,8 +2,9 @@
 //!
 //! Nothing here outlives the call, so nothing is ever merged or given back: a block is a power of two, freed blocks
 //! wait in a list per size, and a new one is cut from the end of memory. That is a handful of instructions where a
-//! general allocator takes hundreds, and less code to load. Memory grows in large steps, since each is a system call
-//! of the host's; what is not touched costs nothing.
+//! general allocator takes hundreds, and less code to load. What most calls need is there from the start: a step by which
+//! memory grows is two system calls of the host's, one of them to take it back before the next call. What is not touched
+//! costs nothing.
 
 #![allow(unsafe_code, reason = "an allocator hands out raw memory")]
 
@@ -15,6 +16,9 @@ use std::ptr::null_mut;
 const PAGE: usize = 64 << 10;
 /// Pages to grow by at least.
 const STEP: usize = 8;
+/// Bytes that are there from the start. No more: what one call of an instance's place has written to, the host clears
+/// after each further one.
+const ARENA: usize = 192 << 10;
 /// The smallest block: what serde and the bindings ask for most.
 const SMALLEST: usize = 16;
 
@@ -23,20 +27,31 @@ unsafe extern "C" {
     static __heap_base: u8;
 }
 
+/// Part of the memory that a module declares, and no part of what it has to load.
+#[repr(align(16))]
+struct Arena(UnsafeCell<[u8; ARENA]>);
+
+// SAFETY: a guest of this contract has one thread.
+unsafe impl Sync for Arena {}
+
+static FIRST: Arena = Arena(UnsafeCell::new([0; ARENA]));
+
 struct Heap(UnsafeCell<State>);
 
 struct State {
     /// Freed blocks by the logarithm of their size; each holds the address of the next in its first word.
     free: [*mut u8; 32],
+    /// What is left of where blocks are cut from: first of the arena, then of all behind the static data.
     next: usize,
     end: usize,
+    behind: bool,
 }
 
 // SAFETY: a guest of this contract has one thread.
 unsafe impl Sync for Heap {}
 
 #[global_allocator]
-static HEAP: Heap = Heap(UnsafeCell::new(State { free: [null_mut(); 32], next: 0, end: 0 }));
+static HEAP: Heap = Heap(UnsafeCell::new(State { free: [null_mut(); 32], next: 0, end: 0, behind: false }));
 
 /// The size of the block that holds this layout, or none if there is no such power of two.
 fn block(layout: Layout) -> Option<usize> {
@@ -44,23 +59,44 @@ fn block(layout: Layout) -> Option<usize> {
 }
 
 impl State {
-    /// A block from the end of memory, aligned to its own size up to a page.
+    /// A block that nobody had, aligned to its own size up to a page.
     fn cut(&mut self, size: usize) -> Option<*mut u8> {
         if self.end == 0 {
+            self.next = FIRST.0.get() as usize;
+            self.end = self.next + ARENA;
+        }
+        if let Some(block) = self.take(size) {
+            return Some(block);
+        }
+        if !self.behind {
+            self.behind = true;
             self.next = (&raw const __heap_base) as usize;
             self.end = core::arch::wasm32::memory_size(0) * PAGE;
         }
-        let start = self.next.checked_next_multiple_of(size.min(PAGE))?;
-        let next = start.checked_add(size)?;
-        if next > self.end {
-            let pages = (next - self.end).div_ceil(PAGE).max(STEP);
+        let missing = self.place(size)?.1.saturating_sub(self.end);
+        if missing > 0 {
+            let pages = missing.div_ceil(PAGE).max(STEP);
             if core::arch::wasm32::memory_grow(0, pages) == usize::MAX {
                 return None;
             }
             self.end += pages * PAGE;
         }
-        self.next = next;
-        Some(start as *mut u8)
+        self.take(size)
+    }
+
+    /// Where the next block would begin and end.
+    fn place(&self, size: usize) -> Option<(usize, usize)> {
+        let start = self.next.checked_next_multiple_of(size.min(PAGE))?;
+        Some((start, start.checked_add(size)?))
+    }
+
+    /// A block of what is left.
+    fn take(&mut self, size: usize) -> Option<*mut u8> {
+        let (start, end) = self.place(size)?;
+        (end <= self.end).then(|| {
+            self.next = end;
+            start as *mut u8
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `plugin …`: what an author works with. None of it needs a daemon or a configuration.
 
+mod bench;
 mod build;
 mod component;
 mod inspect;
@@ -8,6 +9,7 @@ mod run;
 mod stand_in;
 mod steps;
 mod test;
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub(super) async fn execute(place: &Place, verb: PluginVerb) -> Result<(), Failu
         PluginVerb::Test(args) => test::test(place, &args).await,
         PluginVerb::Inspect(args) => inspect::inspect(place, &args).await,
         PluginVerb::Run(args) => run::run(place, &args).await,
+        PluginVerb::Bench(args) => bench::bench(place, &args).await,
         PluginVerb::StandIn(args) => stand_in::stand_in(&args).await,
     }
 }
@@ -49,6 +52,11 @@ fn host() -> Result<Arc<PluginHost>, Failure> {
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
     let cache_dir = caches.map(|caches| caches.join("dispatcher").join("plugins"));
+    host_with(cache_dir)
+}
+
+/// The same, with compiled components kept elsewhere.
+fn host_with(cache_dir: Option<PathBuf>) -> Result<Arc<PluginHost>, Failure> {
     PluginHost::new(HostConfig { cache_dir, ..HostConfig::default() })
         .map_err(|error| Failure::Refused(error.to_string()))
 }

@@ -1,30 +1,28 @@
-//! A recorder that keeps each sample of the host's own histogram of calls.
+//! A recorder that keeps each sample of the plugin host's own histogram of calls.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use parking_lot::Mutex;
 
+/// Seconds, by the name of the call.
 #[derive(Clone, Default)]
-pub(crate) struct Samples(Arc<Mutex<HashMap<String, Arc<Series>>>>);
+pub(super) struct Samples(Arc<Mutex<HashMap<String, Arc<Series>>>>);
 
 #[derive(Default)]
 struct Series(Mutex<Vec<f64>>);
 
 impl HistogramFn for Series {
     fn record(&self, value: f64) {
-        self.0.lock().expect("no panic while recording").push(value);
+        self.0.lock().push(value);
     }
 }
 
 impl Samples {
-    /// The samples of a call since the last time.
-    pub(crate) fn take(&self, call: &str) -> Vec<f64> {
-        let all = self.0.lock().expect("no panic while recording");
-        let series = all.get(call);
-        series.map_or_else(Vec::new, |series| {
-            std::mem::take(&mut *series.0.lock().expect("no panic while recording"))
-        })
+    /// The samples of a call since the last time, in the order in which they came.
+    pub(super) fn take(&self, call: &str) -> Vec<f64> {
+        self.0.lock().get(call).map_or_else(Vec::new, |series| std::mem::take(&mut *series.0.lock()))
     }
 }
 
@@ -43,7 +41,6 @@ impl Recorder for Samples {
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         let call = key.labels().find(|label| label.key() == "call").map_or("", |label| label.value());
-        let mut all = self.0.lock().expect("no panic while recording");
-        Histogram::from_arc(Arc::clone(all.entry(call.to_owned()).or_default()))
+        Histogram::from_arc(Arc::clone(self.0.lock().entry(call.to_owned()).or_default()))
     }
 }
