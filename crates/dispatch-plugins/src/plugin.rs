@@ -89,7 +89,7 @@ impl Plugin {
     async fn call<P, R, T>(
         &self,
         signature: Signature<P, R>,
-        whose: Subject,
+        whose: impl Fn() -> Subject,
         grants: Option<&Grants>,
         params: impl Fn() -> P,
         accept: fn(R) -> Result<T, Fault>,
@@ -101,12 +101,12 @@ impl Plugin {
         T: Send + 'static,
     {
         for wait in STARVED_WAITS {
-            match self.once(signature, whose.clone(), grants, params(), accept).await {
+            match self.once(signature, whose(), grants, params(), accept).await {
                 Err(Fault::Starved) => tokio::time::sleep(wait).await,
                 done => return done,
             }
         }
-        self.once(signature, whose, grants, params(), accept).await
+        self.once(signature, whose(), grants, params(), accept).await
     }
 
     /// On another thread, in a fresh instance, its result held against the contract there.
@@ -171,7 +171,7 @@ impl Backend for Plugin {
         let own = self
             .call(
                 CHECK,
-                Subject::default(),
+                Subject::default,
                 None,
                 || (settings.to_owned(),),
                 |said: Result<wit::Asks, Vec<wit::Problem>>| match said {
@@ -196,7 +196,7 @@ impl Backend for Plugin {
 
     async fn deliver(&self, context: &Context, message: &Message, grants: &Grants) -> Result<Step, Fault> {
         let params = || (lower::context(context), lower::message(message));
-        self.call(DELIVER, subject(context, grants), Some(grants), params, lift::step).await
+        self.call(DELIVER, || subject(context, grants), Some(grants), params, lift::step).await
     }
 
     async fn on_reply(
@@ -207,7 +207,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<Step, Fault> {
         let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
-        self.call(ON_REPLY, subject(context, grants), Some(grants), params, lift::step).await
+        self.call(ON_REPLY, || subject(context, grants), Some(grants), params, lift::step).await
     }
 
     async fn receive(
@@ -217,7 +217,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
         let params = || (lower::context(context), lower::callback(callback));
-        self.call(RECEIVE, subject(context, grants), Some(grants), params, lift::receive_step).await
+        self.call(RECEIVE, || subject(context, grants), Some(grants), params, lift::receive_step).await
     }
 
     async fn on_receive_reply(
@@ -228,7 +228,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
         let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
-        let whose = subject(context, grants);
+        let whose = || subject(context, grants);
         self.call(ON_RECEIVE_REPLY, whose, Some(grants), params, lift::receive_step).await
     }
 
@@ -239,7 +239,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
         let params = || (lower::context(context), lower::query(query));
-        self.call(LOOKUP, subject(context, grants), Some(grants), params, lift::lookup_step).await
+        self.call(LOOKUP, || subject(context, grants), Some(grants), params, lift::lookup_step).await
     }
 
     async fn on_lookup_reply(
@@ -250,7 +250,7 @@ impl Backend for Plugin {
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
         let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
-        let whose = subject(context, grants);
+        let whose = || subject(context, grants);
         self.call(ON_LOOKUP_REPLY, whose, Some(grants), params, lift::lookup_step).await
     }
 }
