@@ -64,9 +64,7 @@ pub(crate) fn basic(user: &str, password: &str) -> Result<String, Failure> {
     if user.contains(':') {
         return Err(Failure::refused("the credential's user has a colon in it, which Basic cannot carry"));
     }
-    let mut value = String::from("Basic ");
-    STANDARD.encode_string([user, ":", password].concat(), &mut value);
-    Ok(value)
+    Ok(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
 /// Sets `Authorization`, never to be shown by `Debug`.

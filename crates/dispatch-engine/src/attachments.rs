@@ -144,6 +144,6 @@ pub(crate) fn failed(index: usize, why: &Why) -> Outcome {
 pub(crate) fn note(delivery: &mut Delivery, index: usize, what: &str, why: &Why) {
     let note = format!("attachment {} {what}: {why}", index + 1);
     if !delivery.plan.reasons.contains(&note) {
-        Arc::make_mut(&mut delivery.plan).reasons.push(note);
+        delivery.plan.reasons.push(note);
     }
 }

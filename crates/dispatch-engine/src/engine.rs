@@ -202,7 +202,7 @@ impl Engine {
         };
         let mut delivery: Delivery = view.delivery;
         if let Some(last) = view.attempts.last() {
-            Arc::make_mut(&mut delivery.plan).chain = vec![last.backend.clone()];
+            delivery.plan.chain = vec![last.backend.clone()];
             delivery.position = 0;
         }
         let setup = self.setup();

@@ -158,13 +158,13 @@ async fn first_step(
     let tried = chain.iter().position(|link| link.availability == LaneState::Open);
     let tried = tried.or_else(|| chain.iter().position(|link| usable(&link)))?;
     let mut delivery = Delivery::unplanned(message.id, message.location.clone(), message.channel(), now);
-    delivery.plan = explanation.routing.plan.clone().into();
+    delivery.plan = explanation.routing.plan.clone();
     delivery.position = u32::try_from(tried).ok()?;
     let means = Means::of(setup, &delivery)?;
     let context = means.context(setup, &delivery, now);
     let reasons = delivery.plan.reasons.len();
     let shaped = shape(Fetching::Never, &means, &mut delivery, &Arc::new(message.clone())).await;
-    explanation.left_out = delivery.plan.reasons[reasons..].to_vec();
+    explanation.left_out = delivery.plan.reasons.split_off(reasons);
     let shaped = match shaped {
         Ok(shaped) => shaped,
         Err(outcome) => return Some(FirstStep::Unfit(outcome)),

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use dispatch_model::{
-    Action, AttemptRecord, Context, Delivery, Fault, MediaSupport, Message, Outcome, Plan, Reason, RouteName,
-    Step,
+    Action, AttemptRecord, Context, Delivery, Fault, MediaSupport, Message, Outcome, Reason, RouteName, Step,
 };
 use serde::{Deserialize, Serialize};
 
@@ -100,8 +99,8 @@ pub async fn replay(
     }
     let mut delivery =
         Delivery::unplanned(message.id, message.location.clone(), message.channel(), then.started_at);
-    let chain = vec![then.backend.clone()];
-    delivery.plan = Plan { route: route.cloned(), chain, reasons: Vec::new() }.into();
+    delivery.plan.route = route.cloned();
+    delivery.plan.chain = vec![then.backend.clone()];
     let means = Means::of(setup, &delivery).ok_or_else(|| NoReplay::Backend(then.backend.to_string()))?;
     let shaped = shape(Fetching::Never, &means, &mut delivery, &Arc::new(message.clone())).await;
     let shaped = shaped.map_err(|outcome| {

@@ -84,7 +84,7 @@ fn spare(core: &Core, message: &mut Arc<Message>, delivery: &mut Delivery) {
     }
     let note = format!("{} of the recipients left out: suppressed", unwanted.len());
     if !delivery.plan.reasons.contains(&note) {
-        Arc::make_mut(&mut delivery.plan).reasons.push(note);
+        delivery.plan.reasons.push(note);
     }
 }
 

@@ -1,7 +1,6 @@
 //! One message along its chain of backends.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,7 +116,7 @@ impl std::str::FromStr for DeliveryState {
 }
 
 /// What routing decided: names only, so that settings and policy are read anew at each attempt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The route that matched; none means that the delivery is born as a dead letter.
     pub route: Option<RouteName>,
@@ -186,9 +185,8 @@ pub struct Delivery {
     pub channel: Channel,
     /// Where it stands.
     pub state: DeliveryState,
-    /// What routing decided; before that an empty chain, or the one backend that an operator bound it to. Shared, since a
-    /// delivery is copied at each step of its way and its plan stays as it is.
-    pub plan: Arc<Plan>,
+    /// What routing decided; before that an empty chain, or the one backend that an operator bound it to.
+    pub plan: Plan,
     /// Which backend of the chain is next or under way.
     pub position: u32,
     /// The queue it waits in; none when nothing is left to do.
@@ -231,7 +229,7 @@ impl Delivery {
             location,
             channel,
             state: DeliveryState::Unplanned,
-            plan: Arc::default(),
+            plan: Plan { route: None, chain: Vec::new(), reasons: Vec::new() },
             position: 0,
             lane: None,
             attempts: 0,

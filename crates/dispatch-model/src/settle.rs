@@ -149,7 +149,7 @@ pub fn plan(
         return delivery;
     }
     let mut turn = Turn { delivery, at, facts, rng, effects: Vec::new() };
-    turn.delivery.plan = plan.into();
+    turn.delivery.plan = plan;
     turn.delivery.position = 0;
     turn.delivery.attempts = 0;
     // Its time runs from when it was admitted or redriven, however long it then waited to be planned.

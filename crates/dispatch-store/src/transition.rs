@@ -1,8 +1,6 @@
 //! What the store itself does to a delivery: pure functions, shared by all implementations, so that
 //! they can differ in how they keep things and not in what they mean.
 
-use std::sync::Arc;
-
 use dispatch_model::{
     AttemptRecord, BackendName, Channel, Content, Delivery, DeliveryState, Direction, EmailContent,
     HeardReceipt, Message, MessageId, Outcome, PhoneNumber, Plan, Reason, SmsContent, Timestamp,
@@ -238,7 +236,7 @@ pub(crate) fn is_redrivable(state: DeliveryState) -> bool {
 pub(crate) fn redrive(delivery: &mut Delivery, request: &Redrive, now: Timestamp) -> TimelineEvent {
     let was = delivery.state;
     anew(delivery, now);
-    Arc::make_mut(&mut delivery.plan).chain.extend(request.to.clone());
+    delivery.plan.chain.extend(request.to.clone());
     delivery.generation += 1;
     let bound = request.to.as_ref().map(|backend| format!(", to {backend}")).unwrap_or_default();
     let note = if request.note.is_empty() { String::new() } else { format!(": {}", request.note) };
@@ -248,7 +246,7 @@ pub(crate) fn redrive(delivery: &mut Delivery, request: &Redrive, now: Timestamp
 /// Back to `Unplanned`. Whom it reached before (`remaining`) stands; what was never settled may be a double now.
 fn anew(delivery: &mut Delivery, now: Timestamp) {
     delivery.state = DeliveryState::Unplanned;
-    delivery.plan = Arc::default();
+    delivery.plan = Plan { route: None, chain: Vec::new(), reasons: Vec::new() };
     delivery.position = 0;
     delivery.lane = None;
     delivery.attempts = 0;
@@ -285,7 +283,7 @@ pub(crate) fn resolve(delivery: &mut Delivery, resolution: &Resolution, now: Tim
             let backend = current_backend(delivery).cloned();
             delivery.unresolved = true;
             anew(delivery, now);
-            Arc::make_mut(&mut delivery.plan).chain.extend(backend);
+            delivery.plan.chain.extend(backend);
             "retry"
         }
     };

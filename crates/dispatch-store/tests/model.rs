@@ -154,7 +154,7 @@ impl Pair {
                 let Some(view) = self.memory.message(self.id(which)).await.unwrap() else { return };
                 let due = self.now.plus(Duration::from_secs(u64::from(later.saturating_sub(20))));
                 let mut planned = sample::planned(&view.message, due);
-                Arc::make_mut(&mut planned.delivery.plan).route = Some(route(number));
+                planned.delivery.plan.route = Some(route(number));
                 planned.delivery.changed_at = self.now;
                 if which % 3 == 0 {
                     planned.delivery.lane = Some(own_lane());

@@ -5,8 +5,6 @@
 //! tried and is left is spent. So the counted attempts of a delivery never exceed its schedule times
 //! its chain, however its backends come and go.
 
-use std::sync::Arc;
-
 use super::{BACKEND_GONE, EXPIRED, Turn};
 use crate::{BackendName, DeliveryState, Lane, Reason, Timestamp};
 
@@ -119,9 +117,8 @@ impl Turn<'_> {
             if self.delivery.attempts > 0 {
                 self.spend();
             }
-            let chain = &mut Arc::make_mut(&mut self.delivery.plan).chain;
-            let chosen = chain.remove(index);
-            chain.insert(self.delivery.position as usize, chosen);
+            let chosen = self.delivery.plan.chain.remove(index);
+            self.delivery.plan.chain.insert(self.delivery.position as usize, chosen);
         }
         let Some(name) = self.delivery.backend() else { return self.spent(reason) };
         self.delivery.lane = Some((self.facts.place)(name).lane);
@@ -155,7 +152,7 @@ impl Turn<'_> {
     fn note_gone(&mut self, name: &BackendName) {
         let note = format!("backend \"{name}\": skipped, it is no longer in the configuration");
         if !self.delivery.plan.reasons.contains(&note) {
-            Arc::make_mut(&mut self.delivery.plan).reasons.push(note);
+            self.delivery.plan.reasons.push(note);
         }
     }
 }

@@ -24,8 +24,8 @@ fn leased(chain: &[&str]) -> Delivery {
         Channel::Sms,
         Timestamp::from_millis(0),
     );
-    let chain = chain.iter().map(|name| BackendName::from(*name)).collect();
-    delivery.plan = Plan { route: Some("r".into()), chain, reasons: Vec::new() }.into();
+    delivery.plan.chain = chain.iter().map(|name| BackendName::from(*name)).collect();
+    delivery.plan.route = Some("r".into());
     delivery.state = DeliveryState::Leased;
     delivery.lane = Some(Lane::shared(delivery.plan.chain[0].clone()));
     delivery.expires_at = NOW.plus(Duration::from_secs(24 * 3600));

@@ -70,8 +70,7 @@ pub fn planned(message: &Message, due_at: Timestamp) -> Planned {
         route: Some("all".into()),
         chain: vec!["twilio".into(), "telnyx".into()],
         reasons: vec!["every sms".into()],
-    }
-    .into();
+    };
     delivery.lane = Some(lane());
     delivery.expires_at = due_at.plus(std::time::Duration::from_secs(24 * 3600));
     delivery.changed_at = NOON;

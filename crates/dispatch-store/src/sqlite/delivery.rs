@@ -176,7 +176,7 @@ impl RawDelivery {
             location: (&*names.text(db, self.location)?).into(),
             channel: channel_of(self.channel),
             state,
-            plan: Plan { route, chain, reasons }.into(),
+            plan: Plan { route, chain, reasons },
             position: self.position,
             lane,
             attempts: self.attempts,

@@ -2,7 +2,6 @@
 
 use dispatch_model::{BackendName, Delivery, DeliveryState, Lane, Lease, MessageId, Timestamp};
 use rusqlite::OptionalExtension as _;
-use serde::Serialize;
 
 use super::delivery::{Queue, references_text};
 use super::error::Failure;
@@ -77,11 +76,16 @@ impl Settle {
         transition::check_settlement(settlement)?;
         let record = match &settlement.attempt {
             Some(attempt) => {
+                let invalid = |error: serde_json::Error| StoreError::Invalid {
+                    detail: format!("an attempt that cannot be written: {error}"),
+                };
                 // Apart from the record, since retention takes it earlier.
                 let exchanges = (!attempt.exchanges.is_empty())
-                    .then(|| written(&attempt.exchanges, EXCHANGES_BYTES))
-                    .transpose()?;
-                Some((written(&attempt.without_exchanges(), RECORD_BYTES)?, exchanges))
+                    .then(|| serde_json::to_string(&attempt.exchanges))
+                    .transpose()
+                    .map_err(invalid)?;
+                let record = serde_json::to_string(&attempt.without_exchanges()).map_err(invalid)?;
+                Some((record, exchanges))
             }
             None => None,
         };
@@ -94,20 +98,6 @@ impl Settle {
             record,
         })
     }
-}
-
-/// What most records and exchanges fit into: a text that grows is copied each time.
-const RECORD_BYTES: usize = 1024;
-const EXCHANGES_BYTES: usize = 4096;
-
-fn written(part: &impl Serialize, bytes: usize) -> Result<String, StoreError> {
-    let mut json = Vec::with_capacity(bytes);
-    serde_json::to_writer(&mut json, part)
-        .map_err(|error| error.to_string())
-        .and_then(|()| String::from_utf8(json).map_err(|error| error.to_string()))
-        .map_err(|error| StoreError::Invalid {
-            detail: format!("an attempt that cannot be written: {error}"),
-        })
 }
 
 impl Verb for Settle {
