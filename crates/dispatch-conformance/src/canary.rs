@@ -1,6 +1,8 @@
 //! Secrets that must not come out: not in the log, not in outcomes, not in requests to hosts that the settings do not
 //! name. The guest is let to read all of them, which no operator would: what it does with them then is what counts.
 
+use std::sync::Arc;
+
 use dispatch_engine::Grants;
 use dispatch_model::{Action, Ask, LookupQuery, LookupStep, Message, ReceiveStep, Step};
 use serde::Serialize;
@@ -13,7 +15,7 @@ use crate::{reply, walk};
 /// Messages tried.
 const MESSAGES: usize = 4;
 
-pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Message], book: &mut Book) {
+pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Arc<Message>], book: &mut Book) {
     let grants = Grants { reveal: desk.grants.secrets.keys().cloned().collect(), ..desk.grants.clone() };
     let canaries: Vec<String> = desk.grants.secrets.keys().map(|name| canary(name)).collect();
     let plugin = desk.subject.plugin;
@@ -39,7 +41,7 @@ pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Message], book: &mut Bo
                 }
             }
         }
-        let query = LookupQuery { message: message.clone(), attempted_at: message::NOW };
+        let query = LookupQuery { message: Message::clone(message), attempted_at: message::NOW };
         match book.once("lookup", "a secret to read", plugin.lookup(&context, &query, &grants)).await {
             Some(LookupStep::Ask(ask)) => told.push(("lookup".to_owned(), beyond(desk, &ask))),
             Some(end) => told.push(("lookup".to_owned(), text(&end))),

@@ -1,6 +1,7 @@
 //! The examination: what is looked at, in which order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dispatch_engine::{Backend, Grants};
@@ -76,7 +77,12 @@ fn grants(subject: &Subject<'_>, asks: &Asks) -> Grants {
     let named = subject.plugin.description().secrets.iter().map(|ask| &ask.name).chain(&asks.secrets);
     let secrets: BTreeMap<String, Secret> =
         named.map(|name| (name.clone(), Secret::new(canary(name)))).collect();
-    Grants { owner: "examination".to_owned(), hosts: asks.hosts.clone(), secrets, ..Grants::default() }
+    Grants {
+        owner: "examination".into(),
+        hosts: asks.hosts.clone(),
+        secrets: Arc::new(secrets),
+        ..Grants::default()
+    }
 }
 
 /// The checks under way, the calls and the time they take.

@@ -1,5 +1,7 @@
 //! Messages as senders make them, and as nobody should.
 
+use std::sync::Arc;
+
 use dispatch_model::{
     Attachment, AttachmentFile, Body, Callback, Channel, Content, Context, Description, Direction,
     EmailContent, HttpCallback, MediaSupport, Message, MessageId, Pair, PhoneNumber, SmppAddress,
@@ -74,7 +76,7 @@ fn number(e164: &str) -> PhoneNumber {
 
 /// The messages of an examination: for each channel an honest one, one with everything, the largest that senders make,
 /// and made-up ones.
-pub(crate) fn all(description: &Description, cases: u32, rng: &mut SmallRng) -> Vec<Message> {
+pub(crate) fn all(description: &Description, cases: u32, rng: &mut SmallRng) -> Vec<Arc<Message>> {
     let mut messages = Vec::new();
     for channel in &description.channels {
         messages.push(sample(*channel));
@@ -82,7 +84,7 @@ pub(crate) fn all(description: &Description, cases: u32, rng: &mut SmallRng) -> 
         messages.push(huge(*channel));
         messages.extend((0..cases).map(|_| made_up(*channel, description.limits.media, rng)));
     }
-    messages
+    messages.into_iter().map(Arc::new).collect()
 }
 
 fn rich(channel: Channel, media: MediaSupport) -> Message {

@@ -1,6 +1,7 @@
 //! Callbacks that nobody signed, and lookups, with every kind of answer.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use dispatch_model::{Ask, Callback, Channel, Context, Effect, LookupQuery, LookupStep, ReceiveStep, Reply};
 use rand::rngs::SmallRng;
@@ -124,7 +125,13 @@ impl Question<'_> {
     }
 
     /// What it asks next, if it does.
-    async fn reply(&self, ask: &Ask, reply: &Reply, input: &str, book: &mut Book) -> Option<Option<Ask>> {
+    async fn reply(
+        &self,
+        ask: &Ask,
+        reply: &Arc<Reply>,
+        input: &str,
+        book: &mut Book,
+    ) -> Option<Option<Ask>> {
         let (plugin, grants, state) = (self.desk.subject.plugin, &self.desk.grants, &ask.state);
         match self.kind {
             Kind::Receive => {

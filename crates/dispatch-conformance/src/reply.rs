@@ -1,5 +1,7 @@
 //! Every kind of answer that a provider, a relay or the network can give.
 
+use std::sync::Arc;
+
 use dispatch_model::{
     Action, Body, FailureKind, HttpResponse, MailReply, MailStage, MailSubmission, Pair, RecipientReply,
     Reply, SmppReply, SmppStage, SmppTlv, SmtpReply,
@@ -8,7 +10,13 @@ use dispatch_model::{
 /// An answer and what to call it.
 pub(crate) struct Answer {
     pub(crate) name: String,
-    pub(crate) reply: Reply,
+    pub(crate) reply: Arc<Reply>,
+}
+
+impl Answer {
+    fn new(name: impl Into<String>, reply: Reply) -> Self {
+        Self { name: name.into(), reply: Arc::new(reply) }
+    }
 }
 
 /// Statuses of every class, and those with a meaning of their own.
@@ -53,29 +61,21 @@ pub(crate) fn all(action: &Action) -> Vec<Answer> {
     ] {
         for may_have_left in [false, true] {
             let left = if may_have_left { "after bytes may have left" } else { "before a byte left" };
-            answers.push(Answer {
-                name: format!("{} {left}", kind.as_str()),
-                reply: Reply::Failed {
+            answers.push(Answer::new(
+                format!("{} {left}", kind.as_str()),
+                Reply::Failed {
                     kind,
                     detail: "as the network has it\r\n\u{1b}[31m".to_owned(),
                     may_have_left,
                 },
-            });
+            ));
         }
     }
     // The host keeps to what was asked for; a guest must not rely on it.
     answers.push(match action {
-        Action::Http(_) => Answer {
-            name: "a relay's answer to HTTP".to_owned(),
-            reply: smtp(MailStage::Content, 250, Vec::new()),
-        },
-        Action::Mail(_) => {
-            Answer { name: "an HTTP answer to mail".to_owned(), reply: response(200, Vec::new(), &[]) }
-        }
-        Action::Smpp(_) => Answer {
-            name: "an HTTP answer to a short message".to_owned(),
-            reply: response(200, Vec::new(), &[]),
-        },
+        Action::Http(_) => Answer::new("a relay's answer to HTTP", smtp(MailStage::Content, 250, Vec::new())),
+        Action::Mail(_) => Answer::new("an HTTP answer to mail", response(200, Vec::new(), &[])),
+        Action::Smpp(_) => Answer::new("an HTTP answer to a short message", response(200, Vec::new(), &[])),
     });
     answers
 }
@@ -84,23 +84,19 @@ fn http() -> Vec<Answer> {
     let mut answers = Vec::new();
     let json = [("content-type", "application/json")];
     for status in STATUSES {
-        answers.push(Answer {
-            name: format!("{status} without a body"),
-            reply: response(status, Vec::new(), &[]),
-        });
-        answers.push(Answer {
-            name: format!("{status} with an error in JSON"),
-            reply: response(
+        answers.push(Answer::new(format!("{status} without a body"), response(status, Vec::new(), &[])));
+        answers.push(Answer::new(
+            format!("{status} with an error in JSON"),
+            response(
                 status,
                 br#"{"code":"E-1","message":"invalid","error":"x","errors":[{"title":"y"}]}"#.to_vec(),
                 &json,
             ),
-        });
+        ));
     }
     for status in [200, 400, 500] {
         for (name, body) in bodies() {
-            answers
-                .push(Answer { name: format!("{status} with {name}"), reply: response(status, body, &json) });
+            answers.push(Answer::new(format!("{status} with {name}"), response(status, body, &json)));
         }
     }
     for (name, value) in [
@@ -111,17 +107,17 @@ fn http() -> Vec<Answer> {
         ("a huge number", "99999999999999999999999"),
     ] {
         for status in [429, 503] {
-            answers.push(Answer {
-                name: format!("{status} with Retry-After as {name}"),
-                reply: response(status, Vec::new(), &[("retry-after", value)]),
-            });
+            answers.push(Answer::new(
+                format!("{status} with Retry-After as {name}"),
+                response(status, Vec::new(), &[("retry-after", value)]),
+            ));
         }
     }
     let mut cut = response(200, vec![b'{'; 100], &json);
     if let Reply::Http(response) = &mut cut {
         response.truncated = true;
     }
-    answers.push(Answer { name: "200, cut by the host".to_owned(), reply: cut });
+    answers.push(Answer::new("200, cut by the host", cut));
     answers
 }
 
@@ -144,24 +140,20 @@ fn relay(mail: &MailSubmission) -> Vec<Answer> {
         MailStage::Content,
     ] {
         for code in [250, 354, 421, 450, 451, 452, 454, 500, 503, 530, 535, 550, 552, 554] {
-            answers
-                .push(Answer { name: format!("{code} at {stage:?}"), reply: smtp(stage, code, Vec::new()) });
+            answers.push(Answer::new(format!("{code} at {stage:?}"), smtp(stage, code, Vec::new())));
         }
     }
     for (code, enhanced) in [(250, "2.1.5"), (450, "4.2.0"), (550, "5.1.1")] {
-        answers.push(Answer {
-            name: format!("250 at the end, each recipient {code}"),
-            reply: smtp(MailStage::Content, 250, each(code, enhanced)),
-        });
+        answers.push(Answer::new(
+            format!("250 at the end, each recipient {code}"),
+            smtp(MailStage::Content, 250, each(code, enhanced)),
+        ));
     }
     let mut mixed = each(250, "2.1.5");
     if let Some(first) = mixed.first_mut() {
         first.reply = said(550, Some("5.1.1"));
     }
-    answers.push(Answer {
-        name: "250 at the end, one recipient refused".to_owned(),
-        reply: smtp(MailStage::Content, 250, mixed),
-    });
+    answers.push(Answer::new("250 at the end, one recipient refused", smtp(MailStage::Content, 250, mixed)));
     answers
 }
 
@@ -201,8 +193,7 @@ fn message_centre() -> Vec<Answer> {
                 let tlvs = vec![SmppTlv { tag: 0x1400, value: Body::from(vec![0xff, 0]) }];
                 let name = format!("{status:#x} at {stage:?} with {}", message_id.unwrap_or("no id"));
                 let message_id = message_id.map(str::to_owned);
-                answers
-                    .push(Answer { name, reply: Reply::Smpp(SmppReply { stage, status, message_id, tlvs }) });
+                answers.push(Answer::new(name, Reply::Smpp(SmppReply { stage, status, message_id, tlvs })));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
 
 use dispatch_model::{Action, Ask, Channel, Credential, Effect, HttpRequest, Message, Outcome, Piece, Step};
 use rand::rngs::SmallRng;
@@ -20,7 +21,7 @@ const THOROUGH: usize = 4;
 /// Different asks whose answers are tried, for one message: more are sampled.
 const ASKS_MAX: usize = 64;
 
-pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Message], rng: &mut SmallRng, book: &mut Book) {
+pub(crate) async fn examine(desk: &Desk<'_>, messages: &[Arc<Message>], rng: &mut SmallRng, book: &mut Book) {
     for (index, message) in messages.iter().enumerate() {
         if book.is_full() {
             return;
@@ -44,7 +45,7 @@ fn name(index: usize, message: &Message) -> String {
 /// is made for it can.
 async fn delivers(desk: &Desk<'_>, channel: Channel, book: &mut Book) {
     let plugin = desk.subject.plugin;
-    let message = crate::sample(channel);
+    let message = Arc::new(crate::sample(channel));
     let input = format!("an honest {channel}");
     for number in [1, 2] {
         if book.is_full() {
@@ -68,7 +69,7 @@ async fn delivers(desk: &Desk<'_>, channel: Channel, book: &mut Book) {
 
 struct Walk<'a> {
     desk: &'a Desk<'a>,
-    message: &'a Message,
+    message: &'a Arc<Message>,
     context: dispatch_model::Context,
     name: String,
     thorough: bool,

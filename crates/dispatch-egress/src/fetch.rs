@@ -78,7 +78,7 @@ impl Fetcher {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(crate::http::USER_AGENT));
         let body = Splice::empty();
         let parts = Parts { method: &Method::GET, url, target: &target, headers, body: &body };
-        http.send(OWNER, parts, Reach::Public(&self.private), &mut Progress::new()).await
+        http.send(&Arc::from(OWNER), parts, Reach::Public(&self.private), &mut Progress::new()).await
     }
 
     /// Reads a file into the spool.

@@ -168,6 +168,8 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::guard::Target;
+    use std::sync::Arc;
+
     use dispatch_model::Secret;
     use http::{HeaderMap, Method};
 
@@ -257,7 +259,7 @@ mod tests {
             let mut parts = Parts { method: &method, url: &url, target: &target, headers, body: &body };
             let secrets = [("secret", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), ("token", "session")];
             let grants = Grants {
-                secrets: secrets.map(|(name, value)| (name.to_owned(), Secret::new(value))).into(),
+                secrets: Arc::new(secrets.map(|(name, value)| (name.to_owned(), Secret::new(value))).into()),
                 ..Grants::default()
             };
             let credential = SigV4 {

@@ -35,7 +35,7 @@ const MARGIN_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    owner: String,
+    owner: Arc<str>,
     client: ClientCredentials,
     secret: Secret,
 }

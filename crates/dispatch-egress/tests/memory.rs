@@ -122,7 +122,7 @@ async fn memory_does_not_grow_with_an_attachment() {
     config.fetch_private = vec!["127.0.0.1/32".parse().unwrap()];
     let egress = NetworkEgress::new(config, Arc::new(FixedClock)).unwrap();
     let grants = Grants {
-        owner: "gateway".to_owned(),
+        owner: "gateway".into(),
         hosts: vec!["127.0.0.1".to_owned()],
         private_networks: vec!["127.0.0.1/32".parse().unwrap()],
         plaintext: true,

@@ -371,7 +371,7 @@ impl Script for Attempt {
         self.evidence.note(effect, reply);
     }
 
-    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<Outcome>, Fault> {
+    async fn next(&mut self, state: &[u8], reply: &Arc<Reply>) -> Result<Next<Outcome>, Fault> {
         let plugin = &self.means.backend.plugin;
         plugin.on_reply(&self.context, state, reply, &self.means.grants).await.map(next)
     }

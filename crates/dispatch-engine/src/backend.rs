@@ -1,5 +1,7 @@
 //! The seam to the plugins: what the engine wants of whoever decides.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use dispatch_model::{
     Asks, Callback, Context, Description, Fault, LookupQuery, LookupStep, Message, ReceiveStep, Reply,
@@ -11,6 +13,7 @@ use crate::Grants;
 /// A plugin, loaded and ready. All its functions are pure: the same input gives the same output,
 /// and nothing is remembered from call to call.
 ///
+/// A call is made on another thread, so what it takes along of a message and a reply is shared.
 /// `grants` carries the secrets for signing (`hmac`, `verify`) and those that may be revealed; the
 /// guest sees no other secret. A [`Fault`] says that the *host* ended the call; the next call is
 /// served by a fresh instance.
@@ -26,14 +29,19 @@ pub trait Backend: Send + Sync + 'static {
     async fn check(&self, settings: &str) -> Result<Result<Asks, Vec<SettingProblem>>, Fault>;
 
     /// What to ask first to deliver this message.
-    async fn deliver(&self, context: &Context, message: &Message, grants: &Grants) -> Result<Step, Fault>;
+    async fn deliver(
+        &self,
+        context: &Context,
+        message: &Arc<Message>,
+        grants: &Grants,
+    ) -> Result<Step, Fault>;
 
     /// What the answer means, or what to ask next.
     async fn on_reply(
         &self,
         context: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<Step, Fault>;
 
@@ -50,7 +58,7 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         context: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault>;
 
@@ -67,7 +75,7 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         context: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<LookupStep, Fault>;
 }

@@ -52,7 +52,7 @@ pub(crate) trait Script {
     fn after(&mut self, effect: Effect, reply: &Reply);
 
     /// What the plugin makes of the reply.
-    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<Self::End>, Fault>;
+    async fn next(&mut self, state: &[u8], reply: &Arc<Reply>) -> Result<Next<Self::End>, Fault>;
 }
 
 /// Under what actions are taken.
@@ -85,15 +85,16 @@ pub(crate) async fn converse<S: Script>(
         let (at, began) = (line.clock.now(), Instant::now());
         let reply = take(line, &ask.action).await;
         let given_up = reply.is_none();
-        let mut reply = reply.unwrap_or_else(|| Reply::Failed {
+        let reply = Arc::new(reply.unwrap_or_else(|| Reply::Failed {
             kind: FailureKind::Timeout,
             detail: "given up: the engine is stopping".to_owned(),
             may_have_left: true,
-        });
+        }));
         script.after(ask.effect, &reply);
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let answer = if given_up { None } else { Some(script.next(&ask.state, &reply).await) };
         let Ask { mut action, effect, .. } = ask;
+        let mut reply = Arc::unwrap_or_clone(reply);
         clip_action(&mut action, line.record_body);
         clip_reply(&mut reply, line.record_body);
         exchanges.push(Exchange { at, took_ms, action, effect, reply });

@@ -1,5 +1,6 @@
 //! The seam to the network: all that leaves goes through it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,11 +31,12 @@ pub struct Call<'a> {
     pub deadline: Instant,
 }
 
-/// What the operator allows one backend (a location's overlay merged in), and its secrets.
+/// What the operator allows one backend (a location's overlay merged in), and its secrets. What each call takes along of
+/// it is shared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     /// The backend's name and lane: connections are pooled within it, cookies and tokens never shared beyond it.
-    pub owner: String,
+    pub owner: Arc<str>,
     /// Hosts it may send requests to: exact names, or `*.example.com` for exactly one label.
     pub hosts: Vec<String>,
     /// Private networks it may reach.
@@ -42,9 +44,9 @@ pub struct Grants {
     /// Whether it may speak without TLS.
     pub plaintext: bool,
     /// Its secrets by name.
-    pub secrets: std::collections::BTreeMap<String, Secret>,
+    pub secrets: Arc<BTreeMap<String, Secret>>,
     /// Names of secrets that the guest may read.
-    pub reveal: Vec<String>,
+    pub reveal: Arc<[String]>,
     /// The relay for its mail; granted by being configured.
     pub relay: Option<Relay>,
     /// As whom its mail is signed.

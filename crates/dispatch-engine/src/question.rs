@@ -210,7 +210,7 @@ impl Script for Lookup<'_> {
         };
     }
 
-    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<LookupOutcome>, Fault> {
+    async fn next(&mut self, state: &[u8], reply: &Arc<Reply>) -> Result<Next<LookupOutcome>, Fault> {
         let plugin = &self.means.backend.plugin;
         plugin.on_lookup_reply(self.context, state, reply, &self.means.grants).await.map(lookup_step)
     }
@@ -230,7 +230,7 @@ impl Script for Receive<'_> {
 
     fn after(&mut self, _: Effect, _: &Reply) {}
 
-    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<ReceiveOutcome>, Fault> {
+    async fn next(&mut self, state: &[u8], reply: &Arc<Reply>) -> Result<Next<ReceiveOutcome>, Fault> {
         let plugin = &self.means.backend.plugin;
         plugin.on_receive_reply(self.context, state, reply, &self.means.grants).await.map(receive_step)
     }

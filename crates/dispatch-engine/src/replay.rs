@@ -131,7 +131,7 @@ async fn play(
     plugin: &dyn Backend,
     grants: &Grants,
     context: &Context,
-    message: &Message,
+    message: &Arc<Message>,
     then: &AttemptRecord,
     record_body: usize,
 ) -> Replay {
@@ -161,7 +161,7 @@ async fn play(
             break Err(Fault::Steps { limit: STEPS_MAX });
         }
         evidence.note(ask.effect, &exchange.reply);
-        step = plugin.on_reply(context, &ask.state, &exchange.reply, grants).await;
+        step = plugin.on_reply(context, &ask.state, &Arc::new(exchange.reply.clone()), grants).await;
     };
     let more = differences.iter().any(|difference| matches!(difference, Difference::More { .. }));
     if taken < then.exchanges.len() && end.is_ok() {

@@ -43,7 +43,7 @@ pub struct Account {
 
 impl Trial<'_> {
     /// Delivers a message.
-    pub async fn deliver(&self, context: &Context, message: &Message) -> Account {
+    pub async fn deliver(&self, context: &Context, message: &Arc<Message>) -> Account {
         let abort = CancellationToken::new();
         let line = Line {
             egress: self.egress,
@@ -86,7 +86,7 @@ impl Script for Tried<'_> {
         self.evidence.note(effect, reply);
     }
 
-    async fn next(&mut self, state: &[u8], reply: &Reply) -> Result<Next<Outcome>, Fault> {
+    async fn next(&mut self, state: &[u8], reply: &Arc<Reply>) -> Result<Next<Outcome>, Fault> {
         self.trial.plugin.on_reply(self.context, state, reply, self.trial.grants).await.map(next)
     }
 }

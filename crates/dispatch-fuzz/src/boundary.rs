@@ -2,6 +2,8 @@
 //! from a script of bytes, in the real sandbox; the host takes them or ends the call with a fault, and what it took keeps
 //! every bound that the rest of the daemon relies on.
 
+use std::sync::Arc;
+
 use dispatch_engine::Backend as _;
 use dispatch_model::{
     Action, Ask, Callback, Event, Fault, HttpCallback, HttpResponse, LookupStep, Outcome, ReceiveStep, Reply,
@@ -62,7 +64,7 @@ const NO_STATE: &[u8] = b"\"\"";
 /// Steps of an attempt.
 pub(crate) fn step(bench: &Bench, script: &[u8]) -> Verdict {
     let (guests, puppet) = (&bench.guests, &bench.guests.puppet);
-    let (context, reply) = (puppet.context(), reply(script));
+    let (context, reply) = (puppet.context(), Arc::new(reply(script)));
     let call = puppet.plugin.on_reply(&context, NO_STATE, &reply, &guests.grants);
     let step = match taken(guests.runtime.block_on(call))? {
         Ok(step) => step,
@@ -110,7 +112,7 @@ pub(crate) fn receive(bench: &Bench, script: &[u8]) -> Verdict {
 /// What is said of an attempt that nobody knows the end of.
 pub(crate) fn lookup(bench: &Bench, script: &[u8]) -> Verdict {
     let (guests, puppet) = (&bench.guests, &bench.guests.puppet);
-    let (context, reply) = (puppet.context(), reply(script));
+    let (context, reply) = (puppet.context(), Arc::new(reply(script)));
     let call = puppet.plugin.on_lookup_reply(&context, NO_STATE, &reply, &guests.grants);
     let step = match taken(guests.runtime.block_on(call))? {
         Ok(step) => step,

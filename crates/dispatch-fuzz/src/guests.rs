@@ -102,7 +102,7 @@ impl Guests {
             .collect();
         let (guests, puppet) = (guests?, load("puppet", "fixtures/puppet", "{}")?);
         let secrets = SECRETS.iter().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
-        let grants = Grants { owner: "fuzz".into(), secrets, ..Grants::default() };
+        let grants = Grants { owner: "fuzz".into(), secrets: Arc::new(secrets), ..Grants::default() };
         Ok(Self { runtime, guests, puppet, grants })
     }
 
@@ -205,6 +205,7 @@ const SAMPLES: [&str; 2] = [
 /// Any message that the webhook's parser lets through.
 pub(crate) fn message(bench: &Bench, input: &[u8]) -> Verdict {
     let Some(message) = message_of(input) else { return Ok(Seen::of("no message")) };
+    let message = Arc::new(message);
     let (guests, mut seen) = (&bench.guests, String::new());
     for guest in guests.carrying(&message) {
         let step = guests.runtime.block_on(guest.plugin.deliver(&guest.context(), &message, &guests.grants));
@@ -252,14 +253,15 @@ pub(crate) fn reply(bench: &Bench, input: &[u8]) -> Verdict {
         [usize::from(*choice) % 17];
     let header = |name: &str, value: &str| Pair { name: name.into(), value: value.into() };
     let wait = String::from_utf8_lossy(&body[..body.len().min(12)]).replace(char::is_control, "");
-    let reply = Reply::Http(HttpResponse {
+    let reply = Arc::new(Reply::Http(HttpResponse {
         status,
         headers: vec![header("content-type", "application/json"), header("retry-after", &wait)],
         body: body.to_vec().into(),
         truncated: choice & 1 == 1,
-    });
+    }));
     let message =
         message_of(SAMPLES[usize::from(choice >> 7)].as_bytes()).ok_or("the sample is no message")?;
+    let message = Arc::new(message);
     let (guests, mut seen) = (&bench.guests, String::new());
     for guest in guests.carrying(&message) {
         let context = guest.context();

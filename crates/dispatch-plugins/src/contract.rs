@@ -6,6 +6,8 @@
 
 use std::marker::PhantomData;
 
+use crate::lent::{Context, LookupQuery, Message, Reply};
+
 /// What `bindgen!` makes of the contract.
 #[allow(
     missing_docs,
@@ -92,7 +94,8 @@ impl Function {
 /// once, when it is loaded (call.rs), and called by the same.
 pub(crate) struct Signature<P, R> {
     pub(crate) function: Function,
-    types: PhantomData<fn(P) -> R>,
+    /// What holds for what lives for ever holds for what is lent for a call.
+    types: PhantomData<fn() -> (P, R)>,
 }
 
 impl<P, R> Clone for Signature<P, R> {
@@ -107,15 +110,17 @@ const fn of<P, R>(function: Function) -> Signature<P, R> {
     Signature { function, types: PhantomData }
 }
 
-type Replied<R> = Signature<(wit::Context, Vec<u8>, wit::Reply), R>;
+type Replied<R> = Signature<(Context<'static>, &'static [u8], Reply<'static>), R>;
 
 pub(crate) const DESCRIBE: Signature<(), wit::Description> = of(Function::Describe);
-pub(crate) const CHECK: Signature<(String,), Result<wit::Asks, Vec<wit::Problem>>> = of(Function::Check);
-pub(crate) const DELIVER: Signature<(wit::Context, wit::Message), wit::Step> = of(Function::Deliver);
+pub(crate) const CHECK: Signature<(&str,), Result<wit::Asks, Vec<wit::Problem>>> = of(Function::Check);
+pub(crate) const DELIVER: Signature<(Context<'static>, Message<'static>), wit::Step> = of(Function::Deliver);
 pub(crate) const ON_REPLY: Replied<wit::Step> = of(Function::OnReply);
-pub(crate) const RECEIVE: Signature<(wit::Context, wit::Callback), wit::ReceiveStep> = of(Function::Receive);
+pub(crate) const RECEIVE: Signature<(Context<'static>, wit::Callback), wit::ReceiveStep> =
+    of(Function::Receive);
 pub(crate) const ON_RECEIVE_REPLY: Replied<wit::ReceiveStep> = of(Function::OnReceiveReply);
-pub(crate) const LOOKUP: Signature<(wit::Context, wit::LookupQuery), wit::LookupStep> = of(Function::Lookup);
+pub(crate) const LOOKUP: Signature<(Context<'static>, LookupQuery<'static>), wit::LookupStep> =
+    of(Function::Lookup);
 pub(crate) const ON_LOOKUP_REPLY: Replied<wit::LookupStep> = of(Function::OnLookupReply);
 
 #[cfg(test)]

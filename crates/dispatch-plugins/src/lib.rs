@@ -27,6 +27,7 @@ mod fault;
 mod host;
 mod imports;
 mod inspect;
+mod lent;
 mod lift;
 mod limiter;
 mod lower;

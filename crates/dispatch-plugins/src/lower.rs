@@ -1,14 +1,14 @@
 //! The model's nouns as the contract's, on their way into a guest.
 //!
-//! A call runs on another thread and so must own what it takes along: this conversion is the one copy made
-//! on the host's side, and writing it into the guest's memory is the other.
+//! A call runs on another thread; what it takes along is shared with it, and lent from there to the guest.
 
 use dispatch_model::{
-    Attachment, Callback, Channel, Content, Context, FailureKind, LookupQuery, MailReply, MailStage, Message,
-    Pair, Reply, SmppAddress, SmppReply, SmppStage, SmppTlv, SmtpReply, Timestamp,
+    Attachment, Callback, Channel, ContactId, Content, Context, FailureKind, LookupQuery, MailReply,
+    MailStage, Message, Reply, SmppAddress, SmppReply, SmppStage, SmppTlv, SmtpReply, Timestamp,
 };
 
 use crate::contract::wit;
+use crate::lent;
 
 /// Times before 1970 do not happen; a clock that is off by that much reads as 1970.
 fn millis(at: Timestamp) -> u64 {
@@ -22,26 +22,26 @@ pub(crate) fn channel(channel: Channel) -> wit::Channel {
     }
 }
 
-pub(crate) fn context(context: &Context) -> wit::Context {
-    wit::Context {
-        settings: context.settings.to_string(),
+pub(crate) fn context(context: &Context) -> lent::Context<'_> {
+    lent::Context {
+        settings: &context.settings,
         now_ms: millis(context.now),
         deadline_ms: millis(context.deadline),
         number: context.number,
-        idempotency_key: context.idempotency_key.clone(),
-        callback_url: context.callback_url.clone(),
+        idempotency_key: &context.idempotency_key,
+        callback_url: context.callback_url.as_deref(),
     }
 }
 
-pub(crate) fn message(message: &Message) -> wit::Message {
-    let base = wit::Message {
+pub(crate) fn message(message: &Message) -> lent::Message<'_> {
+    let base = lent::Message {
         id: message.id.to_string(),
         channel: channel(message.channel()),
-        location: message.location.to_string(),
-        contact: message.contact.as_ref().map(ToString::to_string),
+        location: message.location.as_str(),
+        contact: message.contact.as_ref().map(ContactId::as_str),
         to: Vec::new(),
-        cc: Vec::new(),
-        bcc: Vec::new(),
+        cc: &[],
+        bcc: &[],
         sender: None,
         text: None,
         subject: None,
@@ -51,55 +51,57 @@ pub(crate) fn message(message: &Message) -> wit::Message {
         extra: message
             .extra
             .iter()
-            .map(|(name, value)| wit::Pair { name: name.clone(), value: value.to_string() })
+            .map(|(name, value)| lent::Extra { name, value: value.to_string() })
             .collect(),
     };
     match &message.content {
-        Content::Sms(sms) => {
-            // Of an outbound one the number to send from is a setting.
-            let sender = message.inbound_from().map(str::to_owned);
-            wit::Message { to: vec![sms.to.best().to_owned()], sender, text: Some(sms.text.clone()), ..base }
-        }
-        Content::Email(email) => wit::Message {
-            to: email.to.clone(),
-            cc: email.cc.clone(),
-            bcc: email.bcc.clone(),
-            sender: email.from.clone(),
-            text: email.text.clone(),
-            subject: Some(email.subject.clone()),
-            html: Some(email.html.clone()),
-            in_reply_to: email.in_reply_to.clone(),
+        // Of an outbound one the number to send from is a setting.
+        Content::Sms(sms) => lent::Message {
+            to: vec![sms.to.best()],
+            sender: message.inbound_from(),
+            text: Some(&sms.text),
+            ..base
+        },
+        Content::Email(email) => lent::Message {
+            to: email.to.iter().map(String::as_str).collect(),
+            cc: &email.cc,
+            bcc: &email.bcc,
+            sender: email.from.as_deref(),
+            text: email.text.as_deref(),
+            subject: Some(&email.subject),
+            html: Some(&email.html),
+            in_reply_to: email.in_reply_to.as_deref(),
             ..base
         },
     }
 }
 
-fn attachment(attachment: &Attachment) -> wit::Attachment {
-    wit::Attachment {
-        url: attachment.url.clone(),
-        file: attachment.file.as_ref().map(|file| wit::AttachmentFile {
-            name: file.name.clone(),
-            media_type: file.media_type.clone(),
+fn attachment(attachment: &Attachment) -> lent::Attachment<'_> {
+    lent::Attachment {
+        url: &attachment.url,
+        file: attachment.file.as_ref().map(|file| lent::AttachmentFile {
+            name: &file.name,
+            media_type: &file.media_type,
             size: file.size,
         }),
     }
 }
 
-fn pairs(pairs: &[Pair]) -> Vec<wit::Pair> {
-    pairs.iter().map(|pair| wit::Pair { name: pair.name.clone(), value: pair.value.clone() }).collect()
-}
-
-pub(crate) fn reply(reply: &Reply) -> wit::Reply {
+pub(crate) fn reply(reply: &Reply) -> lent::Reply<'_> {
     match reply {
-        Reply::Http(http) => wit::Reply::Http(wit::HttpResponse {
+        Reply::Http(http) => lent::Reply::Http(lent::HttpResponse {
             status: http.status,
-            headers: pairs(&http.headers),
-            body: http.body.to_vec(),
+            headers: http
+                .headers
+                .iter()
+                .map(|pair| lent::Pair { name: &pair.name, value: &pair.value })
+                .collect(),
+            body: &http.body,
             truncated: http.truncated,
         }),
-        Reply::Mail(mail) => wit::Reply::Mail(mail_reply(mail)),
-        Reply::Smpp(smpp) => wit::Reply::Smpp(smpp_reply(smpp)),
-        Reply::Failed { kind, detail, may_have_left } => wit::Reply::Failed(wit::Failure {
+        Reply::Mail(mail) => lent::Reply::Mail(mail_reply(mail)),
+        Reply::Smpp(smpp) => lent::Reply::Smpp(smpp_reply(smpp)),
+        Reply::Failed { kind, detail, may_have_left } => lent::Reply::Failed(wit::Failure {
             kind: match kind {
                 FailureKind::Dns => wit::FailureKind::Dns,
                 FailureKind::Connect => wit::FailureKind::Connect,
@@ -145,7 +147,11 @@ pub(crate) fn callback(callback: &Callback) -> wit::Callback {
         Callback::Http(http) => wit::Callback::Http(wit::HttpCallback {
             method: http.method.clone(),
             url: http.url.clone(),
-            headers: pairs(&http.headers),
+            headers: http
+                .headers
+                .iter()
+                .map(|pair| wit::Pair { name: pair.name.clone(), value: pair.value.clone() })
+                .collect(),
             body: http.body.to_vec(),
         }),
         Callback::Smpp(delivery) => wit::Callback::Smpp(wit::SmppDelivery {
@@ -180,6 +186,6 @@ fn smpp_tlvs(tlvs: &[SmppTlv]) -> Vec<wit::SmppTlv> {
     tlvs.iter().map(|tlv| wit::SmppTlv { tag: tlv.tag, value: tlv.value.to_vec() }).collect()
 }
 
-pub(crate) fn query(query: &LookupQuery) -> wit::LookupQuery {
-    wit::LookupQuery { message: message(&query.message), attempted_at_ms: millis(query.attempted_at) }
+pub(crate) fn query(query: &LookupQuery) -> lent::LookupQuery<'_> {
+    lent::LookupQuery { message: message(&query.message), attempted_at_ms: millis(query.attempted_at) }
 }

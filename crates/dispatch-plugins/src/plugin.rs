@@ -13,9 +13,9 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::call::{CallState, Code};
 use crate::contract::{
-    CHECK, DELIVER, Function, LOOKUP, ON_LOOKUP_REPLY, ON_RECEIVE_REPLY, ON_REPLY, RECEIVE, Signature, wit,
+    CHECK, DELIVER, Function, LOOKUP, ON_LOOKUP_REPLY, ON_RECEIVE_REPLY, ON_REPLY, RECEIVE, Signature,
 };
-use crate::crew::Lane;
+use crate::crew::{Lane, Turn};
 use crate::imports::{Journal, Subject, Vault, Voice};
 use crate::schema::SettingsSchema;
 use crate::{lift, lower};
@@ -85,46 +85,39 @@ impl Plugin {
     }
 
     /// One call, and again where the machine had no memory for it: a pure function may be asked as often as one likes,
-    /// and what a provider has answered is not asked for twice.
-    async fn call<P, R, T>(
+    /// and what a provider has answered is not asked for twice. `work` takes along what the call is given.
+    async fn call<T, W>(
         &self,
-        signature: Signature<P, R>,
+        function: Function,
         whose: impl Fn() -> Subject,
         grants: Option<&Grants>,
-        params: impl Fn() -> P,
-        accept: fn(R) -> Result<T, Fault>,
+        work: impl Fn() -> W,
     ) -> Result<T, Fault>
     where
-        P: ComponentNamedList + Lower + Send + 'static,
-        R: Lift + 'static,
-        (R,): ComponentNamedList + Lift,
+        W: FnOnce(Call<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
         for wait in STARVED_WAITS {
-            match self.once(signature, whose(), grants, params(), accept).await {
+            match self.once(function, whose(), grants, work()).await {
                 Err(Fault::Starved) => tokio::time::sleep(wait).await,
                 done => return done,
             }
         }
-        self.once(signature, whose(), grants, params(), accept).await
+        self.once(function, whose(), grants, work()).await
     }
 
     /// On another thread, in a fresh instance, its result held against the contract there.
-    async fn once<P, R, T>(
+    async fn once<T, W>(
         &self,
-        signature: Signature<P, R>,
+        function: Function,
         whose: Subject,
         grants: Option<&Grants>,
-        params: P,
-        accept: fn(R) -> Result<T, Fault>,
+        work: W,
     ) -> Result<T, Fault>
     where
-        P: ComponentNamedList + Lower + Send + 'static,
-        R: Lift + 'static,
-        (R,): ComponentNamedList + Lift,
+        W: FnOnce(Call<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        let function = signature.function;
         let loaded = Arc::clone(&self.loaded);
         let journal = Journal::new(Arc::clone(&self.voice), whose);
         let vault = grants.filter(|_| loaded.uses_secrets).map(Vault::new).unwrap_or_default();
@@ -134,7 +127,7 @@ impl Plugin {
             .run(move |turn| {
                 let started = Instant::now();
                 let state = CallState::new(loaded.code.bounds(), journal, vault);
-                let result = loaded.code.call(signature, state, params, turn).and_then(accept);
+                let result = work(Call { code: &loaded.code, state, turn });
                 seconds.record(started.elapsed());
                 result
             })
@@ -147,6 +140,24 @@ impl Plugin {
             .increment(1);
         }
         result
+    }
+}
+
+/// A call that may be made now, on this thread.
+struct Call<'a> {
+    code: &'a Code,
+    state: CallState,
+    turn: &'a Arc<Turn>,
+}
+
+impl Call<'_> {
+    fn of<P, R>(self, signature: Signature<P, R>, params: P) -> Result<R, Fault>
+    where
+        P: ComponentNamedList + Lower,
+        R: Lift + 'static,
+        (R,): ComponentNamedList + Lift,
+    {
+        self.code.call(signature, self.state, params, self.turn)
     }
 }
 
@@ -168,18 +179,15 @@ impl Backend for Plugin {
     /// words stand: the plugin then mostly repeats that it cannot read it.
     async fn check(&self, settings: &str) -> Result<Result<Asks, Vec<SettingProblem>>, Fault> {
         let mut problems = self.loaded.schema.problems(settings);
-        let own = self
-            .call(
-                CHECK,
-                Subject::default,
-                None,
-                || (settings.to_owned(),),
-                |said: Result<wit::Asks, Vec<wit::Problem>>| match said {
-                    Ok(asks) => lift::asks(asks).map(Ok),
-                    Err(problems) => lift::problems(problems).map(Err),
-                },
-            )
-            .await;
+        let given: Arc<str> = settings.into();
+        let work = || {
+            let given = Arc::clone(&given);
+            move |call: Call<'_>| match call.of(CHECK, (&*given,))? {
+                Ok(asks) => lift::asks(asks).map(Ok),
+                Err(problems) => lift::problems(problems).map(Err),
+            }
+        };
+        let own = self.call(Function::Check, Subject::default, None, work).await;
         if problems.is_empty() {
             return own;
         }
@@ -194,20 +202,36 @@ impl Backend for Plugin {
         Ok(Err(problems))
     }
 
-    async fn deliver(&self, context: &Context, message: &Message, grants: &Grants) -> Result<Step, Fault> {
-        let params = || (lower::context(context), lower::message(message));
-        self.call(DELIVER, || subject(context, grants), Some(grants), params, lift::step).await
+    async fn deliver(
+        &self,
+        context: &Context,
+        message: &Arc<Message>,
+        grants: &Grants,
+    ) -> Result<Step, Fault> {
+        let work = || {
+            let (context, message) = (context.clone(), Arc::clone(message));
+            move |call: Call<'_>| {
+                call.of(DELIVER, (lower::context(&context), lower::message(&message))).and_then(lift::step)
+            }
+        };
+        self.call(Function::Deliver, || subject(context, grants), Some(grants), work).await
     }
 
     async fn on_reply(
         &self,
         context: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<Step, Fault> {
-        let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
-        self.call(ON_REPLY, || subject(context, grants), Some(grants), params, lift::step).await
+        let work = || {
+            let (context, state, reply) = (context.clone(), state.to_vec(), Arc::clone(reply));
+            move |call: Call<'_>| {
+                call.of(ON_REPLY, (lower::context(&context), &*state, lower::reply(&reply)))
+                    .and_then(lift::step)
+            }
+        };
+        self.call(Function::OnReply, || subject(context, grants), Some(grants), work).await
     }
 
     async fn receive(
@@ -216,20 +240,31 @@ impl Backend for Plugin {
         callback: &Callback,
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
-        let params = || (lower::context(context), lower::callback(callback));
-        self.call(RECEIVE, || subject(context, grants), Some(grants), params, lift::receive_step).await
+        let work = || {
+            let (context, callback) = (context.clone(), callback.clone());
+            move |call: Call<'_>| {
+                call.of(RECEIVE, (lower::context(&context), lower::callback(&callback)))
+                    .and_then(lift::receive_step)
+            }
+        };
+        self.call(Function::Receive, || subject(context, grants), Some(grants), work).await
     }
 
     async fn on_receive_reply(
         &self,
         context: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
-        let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
-        let whose = || subject(context, grants);
-        self.call(ON_RECEIVE_REPLY, whose, Some(grants), params, lift::receive_step).await
+        let work = || {
+            let (context, state, reply) = (context.clone(), state.to_vec(), Arc::clone(reply));
+            move |call: Call<'_>| {
+                call.of(ON_RECEIVE_REPLY, (lower::context(&context), &*state, lower::reply(&reply)))
+                    .and_then(lift::receive_step)
+            }
+        };
+        self.call(Function::OnReceiveReply, || subject(context, grants), Some(grants), work).await
     }
 
     async fn lookup(
@@ -238,20 +273,30 @@ impl Backend for Plugin {
         query: &LookupQuery,
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
-        let params = || (lower::context(context), lower::query(query));
-        self.call(LOOKUP, || subject(context, grants), Some(grants), params, lift::lookup_step).await
+        let work = || {
+            let (context, query) = (context.clone(), query.clone());
+            move |call: Call<'_>| {
+                call.of(LOOKUP, (lower::context(&context), lower::query(&query))).and_then(lift::lookup_step)
+            }
+        };
+        self.call(Function::Lookup, || subject(context, grants), Some(grants), work).await
     }
 
     async fn on_lookup_reply(
         &self,
         context: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
-        let params = || (lower::context(context), state.to_vec(), lower::reply(reply));
-        let whose = || subject(context, grants);
-        self.call(ON_LOOKUP_REPLY, whose, Some(grants), params, lift::lookup_step).await
+        let work = || {
+            let (context, state, reply) = (context.clone(), state.to_vec(), Arc::clone(reply));
+            move |call: Call<'_>| {
+                call.of(ON_LOOKUP_REPLY, (lower::context(&context), &*state, lower::reply(&reply)))
+                    .and_then(lift::lookup_step)
+            }
+        };
+        self.call(Function::OnLookupReply, || subject(context, grants), Some(grants), work).await
     }
 }
 

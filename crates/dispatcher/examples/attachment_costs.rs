@@ -103,11 +103,13 @@ async fn main() -> anyhow::Result<()> {
 fn grants(name: &str, relay: SocketAddr) -> anyhow::Result<Arc<Grants>> {
     let secret = || Secret::new("0123456789abcdef");
     Ok(Arc::new(Grants {
-        owner: name.to_owned(),
+        owner: name.into(),
         hosts: vec!["127.0.0.1".to_owned()],
         private_networks: vec!["127.0.0.1/32".parse()?],
         plaintext: true,
-        secrets: [("api_key".to_owned(), secret()), ("secret_access_key".to_owned(), secret())].into(),
+        secrets: Arc::new(
+            [("api_key".to_owned(), secret()), ("secret_access_key".to_owned(), secret())].into(),
+        ),
         relay: Some(Relay {
             host: "127.0.0.1".to_owned(),
             port: relay.port(),
@@ -141,7 +143,7 @@ impl Rig {
 
     /// What the plugin asks for with an attachment of this size.
     async fn ask(&self, plugin: &Plugin, size: u64) -> anyhow::Result<Action> {
-        match plugin.deliver(&self.context(), &message(size), &self.grants).await? {
+        match plugin.deliver(&self.context(), &Arc::new(message(size)), &self.grants).await? {
             Step::Ask(ask) => Ok(ask.action),
             Step::Done(outcome) => bail!("{} asks nothing: {outcome:?}", self.name),
         }

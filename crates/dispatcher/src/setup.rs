@@ -350,7 +350,7 @@ impl Builder<'_> {
             None => None,
         };
         Some(Grants {
-            owner: owner.to_string(),
+            owner: owner.to_string().into(),
             hosts: asks.hosts.clone(),
             private_networks: backend
                 .private_networks
@@ -358,8 +358,10 @@ impl Builder<'_> {
                 .map(|network| Network { address: network.address, prefix: network.prefix })
                 .collect(),
             plaintext: backend.plaintext,
-            secrets: secrets.iter().map(|(name, secret)| (name.to_string(), secret.value.clone())).collect(),
-            reveal,
+            secrets: Arc::new(
+                secrets.iter().map(|(name, secret)| (name.to_string(), secret.value.clone())).collect(),
+            ),
+            reveal: reveal.into(),
             relay: doors.relay.filter(|_| asks.relay).map(granted::relay),
             dkim,
             session: doors.session.filter(|_| asks.session).map(granted::session),

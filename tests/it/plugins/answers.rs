@@ -4,6 +4,7 @@
 //! (`plugins/sdk/src/testing/answers.rs`), which runs the same natively and says what a table must not leave out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dispatch_model::{
     Attachment, Body, Content, EmailContent, FailureKind, HttpResponse, MailReply, MailStage, Message,
@@ -132,7 +133,7 @@ async fn every_plugin_makes_of_answers_what_its_table_says() {
                 continue;
             }
             for answer in &group.answers {
-                let outcome = judge(&plugin, &settings, &message(group), answer.reply()).await;
+                let outcome = judge(&plugin, &settings, message(group), answer.reply()).await;
                 let differences = answer.differences(&outcome);
                 wrong.extend(differences.into_iter().map(|difference| format!("{name}: {difference}")));
             }
@@ -174,12 +175,12 @@ fn message(group: &Group) -> Message {
 }
 
 /// The outcome of an attempt whose delivering step, the first, is answered so.
-async fn judge(plugin: &Plugin, settings: &str, message: &Message, reply: Reply) -> Outcome {
+async fn judge(plugin: &Plugin, settings: &str, message: Message, reply: Reply) -> Outcome {
     let now = Timestamp::from_millis(NOW_MS);
     let context = Context { now, deadline: now.plus(Duration::from_secs(15)), ..context(settings) };
     let grants = grants(&[]);
-    let ask = asked(plugin.deliver(&context, message, &grants).await.unwrap());
-    match plugin.on_reply(&context, &ask.state, &reply, &grants).await.unwrap() {
+    let ask = asked(plugin.deliver(&context, &Arc::new(message), &grants).await.unwrap());
+    match plugin.on_reply(&context, &ask.state, &Arc::new(reply), &grants).await.unwrap() {
         Step::Done(outcome) => outcome,
         step => panic!("it asks once more: {step:?}"),
     }

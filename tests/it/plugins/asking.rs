@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -70,7 +71,7 @@ impl Ground {
             timeout: within,
             record_body: 1024,
         };
-        trial.deliver(&context(&settings.to_string()), &sms("hello")).await
+        trial.deliver(&context(&settings.to_string()), &Arc::new(sms("hello"))).await
     }
 
     async fn ask(&self, settings: Value, grants: &Grants) -> Account {

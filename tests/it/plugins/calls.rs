@@ -1,5 +1,7 @@
 //! Whole calls: what the host gives a guest and what it makes of the answer.
 
+use std::sync::Arc;
+
 use dispatch_model::{
     Action, Body, Callback, Event, FailureKind, HttpCallback, HttpResponse, LookupQuery, LookupStep, Pair,
     ReceiptState, ReceiveStep, Reply,
@@ -33,20 +35,20 @@ async fn a_delivery_by_twilio() {
     let host = host();
     let twilio = load(&host, "twilio").await;
     let (context, grants) = (context(SETTINGS), grants(&[("auth_token", "s3cret")]));
-    let ask = asked(twilio.deliver(&context, &sms("Hola & adiós"), &grants).await.unwrap());
+    let ask = asked(twilio.deliver(&context, &Arc::new(sms("Hola & adiós")), &grants).await.unwrap());
     let Action::Http(request) = &ask.action else { panic!("{ask:?}") };
     assert!(text(&request.url).starts_with("https://api.twilio.com/2010-04-01/Accounts/AC0123"));
     assert!(text(&request.body).contains("To=%2B525512345678&From=%2B525500001111&Body=Hola%20%26%20adi"));
     assert!(!format!("{ask:?}").contains("s3cret"), "the guest never saw it");
 
     let created = http(201, r#"{"sid":"SM1","status":"queued","num_segments":"2"}"#);
-    let step = twilio.on_reply(&context, &ask.state, &created, &grants).await.unwrap();
+    let step = twilio.on_reply(&context, &ask.state, &Arc::new(created), &grants).await.unwrap();
     let Step::Done(Outcome::Accepted(taken)) = step else { panic!("{step:?}") };
     assert_eq!((taken.references, taken.parts), (vec!["SM1".to_owned()], Some(2)));
 
     let lost =
         Reply::Failed { kind: FailureKind::Timeout, detail: "no answer".to_owned(), may_have_left: true };
-    let step = twilio.on_reply(&context, &ask.state, &lost, &grants).await.unwrap();
+    let step = twilio.on_reply(&context, &ask.state, &Arc::new(lost), &grants).await.unwrap();
     assert!(matches!(step, Step::Done(Outcome::Unknown { .. })), "{step:?}");
 }
 
@@ -105,7 +107,7 @@ async fn an_attempt_nobody_knows_of_is_asked_for() {
     let step = twilio.lookup(&context, &query, &grants).await.unwrap();
     let LookupStep::Ask(ask) = step else { panic!("{step:?}") };
     let none = http(200, r#"{"messages":[],"next_page_uri":null}"#);
-    let step = twilio.on_lookup_reply(&context, &ask.state, &none, &grants).await.unwrap();
+    let step = twilio.on_lookup_reply(&context, &ask.state, &Arc::new(none), &grants).await.unwrap();
     assert!(!matches!(step, LookupStep::Found(_)), "{step:?}");
 }
 
@@ -114,8 +116,8 @@ async fn the_same_input_gives_the_same_output() {
     let host = host();
     let twilio = load(&host, "twilio").await;
     let (context, grants) = (context(SETTINGS), grants(&[]));
-    let first = twilio.deliver(&context, &sms("Hola"), &grants).await.unwrap();
+    let first = twilio.deliver(&context, &Arc::new(sms("Hola")), &grants).await.unwrap();
     for _ in 0..50 {
-        assert_eq!(twilio.deliver(&context, &sms("Hola"), &grants).await.unwrap(), first);
+        assert_eq!(twilio.deliver(&context, &Arc::new(sms("Hola")), &grants).await.unwrap(), first);
     }
 }

@@ -1,5 +1,6 @@
 //! Guests that misbehave: each is ended with a typed fault, and nobody else notices.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use dispatch_model::{Body, Callback, FailureKind, HttpCallback, LookupQuery, Rejection, Reply};
@@ -43,7 +44,8 @@ async fn each_export(
     context: &dyn Fn(&str) -> Context,
 ) -> Vec<(&'static str, Result<(), Fault>)> {
     let none = grants(&[]);
-    let reply = Reply::Failed { kind: FailureKind::Timeout, detail: String::new(), may_have_left: false };
+    let reply =
+        Arc::new(Reply::Failed { kind: FailureKind::Timeout, detail: String::new(), may_have_left: false });
     // The SDK's state of `()` as JSON.
     let state = b"null";
     let callback = callback();
@@ -51,7 +53,7 @@ async fn each_export(
     let check = context("check").settings;
     vec![
         ("check", plugin.check(&check).await.map(drop)),
-        ("deliver", plugin.deliver(&context("deliver"), &sms("hello"), &none).await.map(drop)),
+        ("deliver", plugin.deliver(&context("deliver"), &Arc::new(sms("hello")), &none).await.map(drop)),
         ("on-reply", plugin.on_reply(&context("on-reply"), state, &reply, &none).await.map(drop)),
         ("receive", plugin.receive(&context("receive"), &callback, &none).await.map(drop)),
         (

@@ -3,6 +3,8 @@
 //! Their rules have tests of their own, which run natively; here it is that the components say the same, through the
 //! contract and inside of the sandbox.
 
+use std::sync::Arc;
+
 use dispatch_model::{
     Action, Attachment, AttachmentFile, Body, Callback, EmailContent, Event, Fault, HttpCallback,
     HttpResponse, MailReply, MailStage, Outcome, Piece, ReceiptState, ReceiveStep, RecipientReply, Rejection,
@@ -71,8 +73,12 @@ async fn a_mail_by_smtp() {
     assert!(host.inspect(guest("smtp")).await.imports.is_empty(), "no clock, no randomness, nothing at all");
     assert!(smtp.check("{}").await.unwrap().unwrap().relay);
     let (context, grants) = (context("{}"), grants(&[]));
-    let step = smtp.deliver(&context, &email(), &grants).await.unwrap();
-    assert_eq!(smtp.deliver(&context, &email(), &grants).await.unwrap(), step, "the same mail, byte by byte");
+    let step = smtp.deliver(&context, &Arc::new(email()), &grants).await.unwrap();
+    assert_eq!(
+        smtp.deliver(&context, &Arc::new(email()), &grants).await.unwrap(),
+        step,
+        "the same mail, byte by byte"
+    );
     let ask = asked(step);
     let Action::Mail(mail) = &ask.action else { panic!("{ask:?}") };
     assert_eq!((mail.sender.as_str(), mail.recipients.len()), ("ana@acme.example", 2));
@@ -96,7 +102,7 @@ async fn a_mail_by_smtp() {
             RecipientReply { address: "d@e.example".to_owned(), reply: reply(250, "ok") },
         ],
     });
-    let step = smtp.on_reply(&context, &ask.state, &answer, &grants).await.unwrap();
+    let step = smtp.on_reply(&context, &ask.state, &Arc::new(answer), &grants).await.unwrap();
     let Step::Done(Outcome::Accepted(taken)) = step else { panic!("{step:?}") };
     assert_eq!(taken.references, ["4XkY2z1"]);
     assert_eq!((taken.refused[0].recipient.as_str(), taken.refused[0].retry), ("Beto <b@c.example>", true));
@@ -121,12 +127,13 @@ async fn a_request_by_template() {
     let paths: Vec<String> = problems.unwrap().unwrap_err().into_iter().map(|problem| problem.path).collect();
     assert_eq!(paths, ["url", "body.json"]);
     let (context, grants) = (context(settings), grants(&[("api_key", "s3cret")]));
-    let ask = asked(http_plugin.deliver(&context, &sms("«Hola» \"tú\""), &grants).await.unwrap());
+    let ask = asked(http_plugin.deliver(&context, &Arc::new(sms("«Hola» \"tú\"")), &grants).await.unwrap());
     let Action::Http(request) = &ask.action else { panic!("{ask:?}") };
     assert_eq!(text(&request.url), "https://api.example.com/GKAWb4yu7A4LSc0skQ6g/send");
     assert_eq!(text(&request.body), r#"{"text":"«Hola» \"tú\"","to":"525512345678"}"#);
-    let judge =
-        async |answer: Reply| http_plugin.on_reply(&context, &ask.state, &answer, &grants).await.unwrap();
+    let judge = async |answer: Reply| {
+        http_plugin.on_reply(&context, &ask.state, &Arc::new(answer), &grants).await.unwrap()
+    };
     assert_eq!(accepted(judge(http(200, r#"{"code":0,"id": "m-1"}"#)).await), "m-1");
     let step = judge(http(200, r#"{"code":7}"#)).await;
     assert!(matches!(&step, Step::Done(Outcome::Rejected { kind: Rejection::Sender, .. })), "{step:?}");
@@ -138,10 +145,10 @@ async fn a_thief_goes_away_empty_handed() {
     let thief = load(&host, "fixtures/thief").await;
     let said = async |what: &str, grants: &Grants| {
         let settings = format!(r#"{{"what":"{what}","name":"password"}}"#);
-        accepted(thief.deliver(&context(&settings), &sms("x"), grants).await.unwrap())
+        accepted(thief.deliver(&context(&settings), &Arc::new(sms("x")), grants).await.unwrap())
     };
     let (none, some) = (grants(&[]), grants(&[("password", "s3cret")]));
-    let revealed = Grants { reveal: vec!["password".to_owned()], ..some.clone() };
+    let revealed = Grants { reveal: ["password".to_owned()].into(), ..some.clone() };
     assert_eq!(said("reveal", &none).await, "unknown");
     assert_eq!(said("reveal", &some).await, "not-granted");
     assert_eq!(said("reveal", &revealed).await, "revealed s3cret");
@@ -163,14 +170,19 @@ async fn a_token_and_then_a_message() {
     let host = host();
     let steps = load(&host, "fixtures/steps").await;
     let (context, grants) = (context(r#"{"url":"https://api.example.com"}"#), grants(&[]));
-    let token = asked(steps.deliver(&context, &sms("Hola"), &grants).await.unwrap());
+    let token = asked(steps.deliver(&context, &Arc::new(sms("Hola")), &grants).await.unwrap());
     assert_eq!(token.effect, dispatch_model::Effect::None);
-    let step = steps.on_reply(&context, &token.state, &http(200, r#"{"access_token":"t-1"}"#), &grants).await;
+    let step = steps
+        .on_reply(&context, &token.state, &Arc::new(http(200, r#"{"access_token":"t-1"}"#)), &grants)
+        .await;
     let send = asked(step.unwrap());
     assert_eq!(send.effect, dispatch_model::Effect::Delivers);
     let Action::Http(request) = &send.action else { panic!("{send:?}") };
     assert_eq!(text(&request.headers[0].value), "Bearer t-1");
-    let step = steps.on_reply(&context, &send.state, &http(200, r#"{"id":"m-1"}"#), &grants).await.unwrap();
+    let step = steps
+        .on_reply(&context, &send.state, &Arc::new(http(200, r#"{"id":"m-1"}"#)), &grants)
+        .await
+        .unwrap();
     assert_eq!(accepted(step), "m-1");
 }
 
@@ -200,8 +212,10 @@ async fn an_event_of_amazons_takes_several_steps() {
         while let ReceiveStep::Ask(ask) = step {
             let Action::Http(request) = &ask.action else { panic!("{ask:?}") };
             asked.push(text(&request.url));
-            step =
-                ses.on_receive_reply(&context, &ask.state, &http(200, CERTIFICATE), &grants).await.unwrap();
+            step = ses
+                .on_receive_reply(&context, &ask.state, &Arc::new(http(200, CERTIFICATE)), &grants)
+                .await
+                .unwrap();
         }
         (asked, step)
     };

@@ -1,5 +1,7 @@
 //! Nothing of one call is there in the next.
 
+use std::sync::Arc;
+
 use dispatch_plugins::Allocation;
 
 use super::*;
@@ -42,7 +44,9 @@ async fn no_byte_of_one_call_is_readable_in_the_next() {
         let peek = load(&host, "fixtures/peek").await;
         for mib in [1, 4] {
             let settings = context(&format!(r#"{{"mib":{mib}}}"#));
-            let say = async |text: &str| reference(peek.deliver(&settings, &sms(text), &grants(&[])).await);
+            let say = async |text: &str| {
+                reference(peek.deliver(&settings, &Arc::new(sms(text)), &grants(&[])).await)
+            };
             for _ in 0..5 {
                 assert_eq!(say("stain").await, "stained");
                 assert_eq!(say("sniff").await, "0", "{mib} MiB, {}", host.describe().memory);
@@ -63,7 +67,7 @@ async fn no_byte_of_one_plugin_is_readable_in_another() {
             "they are two"
         );
         let settings = context(r#"{"mib":4}"#);
-        let (stain, sniff) = (sms("stain"), sms("sniff"));
+        let (stain, sniff) = (Arc::new(sms("stain")), Arc::new(sms("sniff")));
         for (writes, reads) in [(&one, &other), (&other, &one)] {
             for _ in 0..3 {
                 assert_eq!(reference(writes.deliver(&settings, &stain, &grants(&[])).await), "stained");

@@ -106,20 +106,22 @@ fn sms(text: &str) -> Message {
 /// Grants with secrets of these names and values.
 fn grants(secrets: &[(&str, &str)]) -> Grants {
     Grants {
-        owner: "backend".to_owned(),
-        secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
+        owner: "backend".into(),
+        secrets: Arc::new(
+            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
+        ),
         ..Grants::default()
     }
 }
 
 /// `deliver` of a message with this text, without settings: most fixtures do one thing, or what the text says.
 async fn deliver(plugin: &Plugin, text: &str) -> Result<Step, Fault> {
-    plugin.deliver(&context("{}"), &sms(text), &grants(&[])).await
+    plugin.deliver(&context("{}"), &Arc::new(sms(text)), &grants(&[])).await
 }
 
 /// `deliver` with these settings.
 async fn deliver_by(plugin: &Plugin, settings: &str) -> Result<Step, Fault> {
-    plugin.deliver(&context(settings), &sms("hello"), &grants(&[])).await
+    plugin.deliver(&context(settings), &Arc::new(sms("hello")), &grants(&[])).await
 }
 
 #[track_caller]

@@ -1,5 +1,6 @@
 //! A plugin in this process, whose parts are replaced one by one.
 
+use std::sync::Arc;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -145,8 +146,13 @@ impl Backend for Stub {
         (self.check)(settings)
     }
 
-    async fn deliver(&self, context: &Context, message: &Message, grants: &Grants) -> Result<Step, Fault> {
-        for name in &grants.reveal {
+    async fn deliver(
+        &self,
+        context: &Context,
+        message: &Arc<Message>,
+        grants: &Grants,
+    ) -> Result<Step, Fault> {
+        for name in grants.reveal.iter() {
             let secret = grants.secrets[name].expose().to_owned();
             if self.chatty {
                 self.log.lock().expect("no panic").push(format!("the key is {secret}"));
@@ -158,7 +164,13 @@ impl Backend for Stub {
         (self.deliver)(context, message)
     }
 
-    async fn on_reply(&self, _: &Context, state: &[u8], reply: &Reply, _: &Grants) -> Result<Step, Fault> {
+    async fn on_reply(
+        &self,
+        _: &Context,
+        state: &[u8],
+        reply: &Arc<Reply>,
+        _: &Grants,
+    ) -> Result<Step, Fault> {
         (self.on_reply)(state, reply)
     }
 
@@ -170,7 +182,7 @@ impl Backend for Stub {
         &self,
         _: &Context,
         _: &[u8],
-        _: &Reply,
+        _: &Arc<Reply>,
         _: &Grants,
     ) -> Result<ReceiveStep, Fault> {
         Ok(ReceiveStep::Refused(Reason::new("no", "no callbacks")))
@@ -184,7 +196,7 @@ impl Backend for Stub {
         &self,
         _: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         _: &Grants,
     ) -> Result<LookupStep, Fault> {
         (self.on_lookup_reply)(state, reply)

@@ -33,7 +33,7 @@ pub(crate) const RESPONSE_MAX: usize = 1024 * 1024;
 /// What a pooled connection may be used for again.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct HttpKey {
-    owner: String,
+    owner: Arc<str>,
     target: Target,
 }
 
@@ -113,12 +113,12 @@ impl Http {
     /// written is replaced; after a byte nothing is ever sent twice.
     pub(crate) async fn send(
         &self,
-        owner: &str,
+        owner: &Arc<str>,
         parts: Parts<'_>,
         reach: Reach<'_>,
         progress: &mut Progress,
     ) -> Result<Answer, Failure> {
-        let key = HttpKey { owner: owner.to_owned(), target: parts.target.clone() };
+        let key = HttpKey { owner: Arc::clone(owner), target: parts.target.clone() };
         let (target, body) = (parts.target, parts.body);
         let head = head(parts)?;
         while let Some(mut connection) = self.pool.take(&key) {

@@ -35,7 +35,7 @@ use crate::failure::{Failure, Progress};
 /// What a session is shared by: the same lane's same session, password and all.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    owner: String,
+    owner: Arc<str>,
     session: Session,
 }
 
@@ -87,7 +87,7 @@ impl Short {
             })
             .collect();
         let mut links = self.links.lock();
-        let mut ending: HashMap<String, Arc<Link>> = HashMap::new();
+        let mut ending: HashMap<Arc<str>, Arc<Link>> = HashMap::new();
         links.retain(|key, link| {
             let stays = wanted.contains_key(key) && link.is_held() && !link.is_gone();
             if !stays {
@@ -144,7 +144,7 @@ impl Short {
             Link::start(Keeping {
                 dialer: Arc::clone(&self.dialer),
                 session: key.session.clone(),
-                lane: Lane::shared(BackendName::from(key.owner.as_str())),
+                lane: Lane::shared(BackendName::from(&*key.owner)),
                 listener: None,
                 after: None,
                 tasks: self.tasks.clone(),

@@ -36,7 +36,7 @@ const ADDRESS_MAX: usize = 320;
 /// What a session may be used for again: the same owner's same relay, password and all.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct MailKey {
-    owner: String,
+    owner: Arc<str>,
     relay: Relay,
 }
 

@@ -61,7 +61,7 @@ async fn aws_requests_are_signed() {
         session_token: Some("token".to_owned()),
     });
     let mut grants = grants();
-    grants.secrets.insert("token".to_owned(), Secret::new("session"));
+    Arc::make_mut(&mut grants.secrets).insert("token".to_owned(), Secret::new("session"));
     http(egress().perform(&with(credential, server.url("/v2/email")), &grants).await);
     let seen = &server.seen()[0];
     assert_eq!(seen.headers("x-amz-date"), ["20150830T123600Z"]);
@@ -125,10 +125,10 @@ async fn a_token_is_fetched_once_and_kept() {
     assert_eq!(token.headers("authorization"), ["Basic bWUlMkJ5b3U6czNjcjN0"]);
 
     // Another owner, and a changed secret, have tokens of their own.
-    let other = Grants { owner: "other".to_owned(), ..grants() };
+    let other = Grants { owner: "other".into(), ..grants() };
     http(egress.perform(&oauth(&server), &other).await);
     let mut changed = grants();
-    changed.secrets.insert("key".to_owned(), Secret::new("new"));
+    Arc::make_mut(&mut changed.secrets).insert("key".to_owned(), Secret::new("new"));
     http(egress.perform(&oauth(&server), &changed).await);
     assert_eq!(issued.load(Ordering::SeqCst), 3);
 }

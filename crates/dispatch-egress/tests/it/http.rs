@@ -71,7 +71,7 @@ async fn connections_are_used_again_by_their_owner_only() {
         http(egress.perform(&request, &grants()).await);
     }
     assert_eq!(server.accepted(), 1);
-    let other = Grants { owner: "another".to_owned(), ..grants() };
+    let other = Grants { owner: "another".into(), ..grants() };
     http(egress.perform(&request, &other).await);
     assert_eq!(server.accepted(), 2);
     http(egress.perform(&request, &grants()).await);

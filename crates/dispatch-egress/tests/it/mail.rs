@@ -17,7 +17,7 @@ const MESSAGE: &str = "From: a@example.com\r\nSubject: x\r\n\r\n.hello\r\n..\r\n
 
 fn relay(server: &Server, tls: RelayTls) -> Grants {
     Grants {
-        owner: "office".to_owned(),
+        owner: "office".into(),
         plaintext: tls == RelayTls::None,
         relay: Some(Relay {
             host: "localhost".to_owned(),
@@ -168,7 +168,7 @@ async fn sessions_are_kept_and_replaced_when_they_end() {
         mail(&egress, &to(&["b@x"]), &grants).await;
     }
     assert_eq!(server.accepted(), 1);
-    for other in [Grants { owner: "another".to_owned(), ..grants.clone() }, with_user(grants.clone())] {
+    for other in [Grants { owner: "another".into(), ..grants.clone() }, with_user(grants.clone())] {
         mail_or_auth(&egress, &other).await;
     }
     assert_eq!(server.accepted(), 3);

@@ -28,7 +28,7 @@ fn grants_at(address: SocketAddr, change: impl FnOnce(&mut Session)) -> Grants {
         enquire_link: Duration::from_secs(30),
     };
     change(&mut session);
-    Grants { owner: "carrier".to_owned(), plaintext: true, session: Some(session), ..Grants::default() }
+    Grants { owner: "carrier".into(), plaintext: true, session: Some(session), ..Grants::default() }
 }
 
 fn grants(centre: &Centre) -> Grants {
@@ -100,7 +100,7 @@ async fn one_session_takes_all_messages() {
     let submitted = centre.heard(SUBMIT, 2).await;
     assert!(submitted[0].body.starts_with(b"\0\x05\0ACME\0\x01\x01525512345678\0"));
     // Another lane has a session of its own, password or not.
-    let other = Grants { owner: "another".to_owned(), ..grants.clone() };
+    let other = Grants { owner: "another".into(), ..grants.clone() };
     said(egress.perform(&first, &other).await);
     assert_eq!(centre.accepted(), 2);
     egress.network.close(Duration::from_secs(10)).await;

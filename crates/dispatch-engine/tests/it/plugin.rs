@@ -1,5 +1,6 @@
 //! A plugin that is a script: one request that delivers, and an answer read by its status.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -142,7 +143,7 @@ impl Backend for Plugin {
         Ok(Ok(Asks::default()))
     }
 
-    async fn deliver(&self, context: &Context, message: &Message, _: &Grants) -> Result<Step, Fault> {
+    async fn deliver(&self, context: &Context, message: &Arc<Message>, _: &Grants) -> Result<Step, Fault> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let ask = |effect, state| Ok(Step::Ask(Self::ask(context, message, effect, state)));
         match self.deliver.lock().clone() {
@@ -161,19 +162,19 @@ impl Backend for Plugin {
         &self,
         context: &Context,
         state: &[u8],
-        reply: &Reply,
+        reply: &Arc<Reply>,
         _: &Grants,
     ) -> Result<Step, Fault> {
         match (self.deliver.lock().clone(), state) {
             (Deliver::TrapAtReply, _) => Err(trap()),
             (Deliver::StarvedAtReply, _) => Err(Fault::Starved),
-            (Deliver::TokenFirst, b"token") if matches!(reply, Reply::Http(_)) => {
-                let Reply::Http(response) = reply else { unreachable!("just seen") };
+            (Deliver::TokenFirst, b"token") if matches!(&**reply, Reply::Http(_)) => {
+                let Reply::Http(response) = &**reply else { unreachable!("just seen") };
                 let message: Message = serde_json::from_slice(&response.body).expect("the provider echoes");
                 Ok(Step::Ask(Self::ask(context, &message, Effect::Delivers, "send")))
             }
             (Deliver::Endless, _) => {
-                let Reply::Http(response) = reply else { return Ok(Step::Done(read(reply))) };
+                let Reply::Http(response) = &**reply else { return Ok(Step::Done(read(reply))) };
                 let message: Message = serde_json::from_slice(&response.body).expect("the provider echoes");
                 Ok(Step::Ask(Self::ask(context, &message, Effect::None, "again")))
             }
@@ -214,7 +215,7 @@ impl Backend for Plugin {
         &self,
         _: &Context,
         state: &[u8],
-        _: &Reply,
+        _: &Arc<Reply>,
         _: &Grants,
     ) -> Result<ReceiveStep, Fault> {
         Ok(ReceiveStep::Received(Received {
@@ -238,7 +239,7 @@ impl Backend for Plugin {
         &self,
         _: &Context,
         _: &[u8],
-        _: &Reply,
+        _: &Arc<Reply>,
         _: &Grants,
     ) -> Result<LookupStep, Fault> {
         Ok(self.lookup.lock().clone())

@@ -136,7 +136,7 @@ impl Draft {
 
     fn grants(&self, name: &str) -> Arc<Grants> {
         let secrets = [("token".to_owned(), Secret::new(self.secret.as_str()))].into();
-        Arc::new(Grants { owner: name.into(), secrets, ..Grants::default() })
+        Arc::new(Grants { owner: name.into(), secrets: Arc::new(secrets), ..Grants::default() })
     }
 
     pub async fn start(self) -> World {

@@ -55,7 +55,7 @@ impl Voice {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Subject {
     /// The backend and lane.
-    pub(crate) owner: String,
+    pub(crate) owner: Arc<str>,
     /// The message's idempotency key, which tells the message too.
     pub(crate) key: String,
     /// The attempt at this backend; 0 where there is none.
@@ -160,7 +160,7 @@ mod tests {
             .with_max_level(tracing::Level::DEBUG)
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            let whose = Subject { owner: "twilio-mx".to_owned(), key: "1h7x-0".to_owned(), attempt: 3 };
+            let whose = Subject { owner: "twilio-mx".into(), key: "1h7x-0".to_owned(), attempt: 3 };
             let journal = Journal::new(Voice::new("chatty".into()), whose);
             let bounds = CallBounds::from(&HostConfig::default());
             let mut state = CallState::new(bounds, journal, Vault::default());

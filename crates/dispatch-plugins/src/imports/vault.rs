@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -26,15 +27,15 @@ const VERIFY_MAX: u32 = 16;
 /// A backend's secrets, for one call.
 #[derive(Default)]
 pub(crate) struct Vault {
-    secrets: BTreeMap<String, Secret>,
-    reveal: Vec<String>,
+    secrets: Arc<BTreeMap<String, Secret>>,
+    reveal: Arc<[String]>,
     verified: u32,
 }
 
 impl Vault {
     /// What the grants hold. Cheap: the values are shared.
     pub(crate) fn new(grants: &Grants) -> Self {
-        Self { secrets: grants.secrets.clone(), reveal: grants.reveal.clone(), verified: 0 }
+        Self { secrets: Arc::clone(&grants.secrets), reveal: Arc::clone(&grants.reveal), verified: 0 }
     }
 
     fn secret(&self, name: &str) -> Result<&Secret, secrets::Error> {
@@ -130,10 +131,12 @@ mod tests {
 
     fn state() -> CallState {
         let grants = Grants {
-            secrets: [("token", "s3cret"), ("open", "sesame")]
-                .map(|(name, value)| (name.to_owned(), Secret::new(value)))
-                .into(),
-            reveal: vec!["open".to_owned(), "absent".to_owned()],
+            secrets: Arc::new(
+                [("token", "s3cret"), ("open", "sesame")]
+                    .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+                    .into(),
+            ),
+            reveal: ["open".to_owned(), "absent".to_owned()].into(),
             ..Grants::default()
         };
         let bounds = CallBounds::from(&HostConfig::default());
@@ -152,7 +155,7 @@ mod tests {
     fn signs_as_the_rfc_says() {
         // RFC 2202 and 4231, test case 2: key "Jefe".
         let mut state = state();
-        state.vault.secrets.insert("jefe".to_owned(), Secret::new("Jefe"));
+        Arc::make_mut(&mut state.vault.secrets).insert("jefe".to_owned(), Secret::new("Jefe"));
         let data = b"what do ya want for nothing?".to_vec();
         let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         for (algorithm, expected) in [
@@ -190,7 +193,7 @@ mod tests {
             ("hex", "4a656665", KeyEncoding::Hex),
         ];
         for (name, value, encoding) in written {
-            state.vault.secrets.insert(name.to_owned(), Secret::new(value));
+            Arc::make_mut(&mut state.vault.secrets).insert(name.to_owned(), Secret::new(value));
             let bytes: &[u8] = if name == "other alphabet" { &[0xfb, 0xff] } else { b"Jefe" };
             let expected = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"data");
             let signature = state.hmac(key(name, encoding), Algorithm::HmacSha256, b"data".to_vec());
@@ -203,7 +206,7 @@ mod tests {
             ("ñ0", KeyEncoding::Hex),
         ];
         for (value, encoding) in wrong {
-            state.vault.secrets.insert("wrong".to_owned(), Secret::new(value));
+            Arc::make_mut(&mut state.vault.secrets).insert("wrong".to_owned(), Secret::new(value));
             let said = state.hmac(key("wrong", encoding), Algorithm::HmacSha1, Vec::new());
             assert!(matches!(said, Err(Error::NotAKey)), "{value}: {said:?}");
         }

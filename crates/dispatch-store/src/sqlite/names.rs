@@ -18,19 +18,22 @@ pub(super) enum Kind {
     Source = 5,
 }
 
+const KINDS: [Kind; 5] = [Kind::Location, Kind::Lane, Kind::Route, Kind::Backend, Kind::Source];
+
 /// Names kept at most before all are dropped and read again: twice the locations of a large
 /// installation, some 20 MB.
 const KEPT: usize = 200_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    numbers: AHashMap<(Kind, Arc<str>), i64>,
+    /// By [`Kind`], so that a name can be looked up without being owned.
+    numbers: [AHashMap<Arc<str>, i64>; KINDS.len()],
     texts: AHashMap<i64, Arc<str>>,
 }
 
 impl Names {
     pub(super) fn forget(&mut self) {
-        self.numbers.clear();
+        self.numbers.iter_mut().for_each(|of_kind| of_kind.clear());
         self.texts.clear();
     }
 
@@ -41,17 +44,15 @@ impl Names {
         kind: Kind,
         text: &str,
     ) -> rusqlite::Result<Option<i64>> {
-        let text: Arc<str> = text.into();
-        let key = (kind, text);
-        if let Some(number) = self.numbers.get(&key) {
+        if let Some(number) = self.numbers[kind as usize - 1].get(text) {
             return Ok(Some(*number));
         }
         let found: Option<i64> = db
             .prepare_cached("SELECT id FROM name WHERE kind = ?1 AND text = ?2")?
-            .query_row((kind as i64, &*key.1), |row| row.get(0))
+            .query_row((kind as i64, text), |row| row.get(0))
             .optional()?;
         if let Some(number) = found {
-            self.keep(kind, key.1, number);
+            self.keep(kind, text.into(), number);
         }
         Ok(found)
     }
@@ -76,8 +77,7 @@ impl Names {
             .prepare_cached("SELECT kind, text FROM name WHERE id = ?1")?
             .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let text: Arc<str> = text.into();
-        let kinds = [Kind::Location, Kind::Lane, Kind::Route, Kind::Backend, Kind::Source];
-        if let Some(kind) = kinds.into_iter().find(|known| *known as i64 == kind) {
+        if let Some(kind) = KINDS.into_iter().find(|known| *known as i64 == kind) {
             self.keep(kind, Arc::clone(&text), number);
         }
         Ok(text)
@@ -88,6 +88,6 @@ impl Names {
             self.forget();
         }
         self.texts.insert(number, Arc::clone(&text));
-        self.numbers.insert((kind, text), number);
+        self.numbers[kind as usize - 1].insert(text, number);
     }
 }

@@ -69,12 +69,13 @@ impl Egress {
 /// Loopback granted, in clear.
 pub(crate) fn grants() -> Grants {
     Grants {
-        owner: "gateway".to_owned(),
+        owner: "gateway".into(),
         hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
         private_networks: vec!["127.0.0.1/32".parse().unwrap()],
         plaintext: true,
-        secrets: [("key".to_owned(), Secret::new("s3cr3t")), ("odd".to_owned(), Secret::new("a\r\nb"))]
-            .into(),
+        secrets: Arc::new(
+            [("key".to_owned(), Secret::new("s3cr3t")), ("odd".to_owned(), Secret::new("a\r\nb"))].into(),
+        ),
         ..Grants::default()
     }
 }

@@ -31,7 +31,7 @@ pub(super) type Answers = (Arc<dyn Egress>, String);
 pub(super) struct Prepared {
     pub(super) plugin: Arc<Plugin>,
     pub(super) context: Context,
-    pub(super) message: Message,
+    pub(super) message: Arc<Message>,
     pub(super) grants: Grants,
     /// Where the settings are from.
     pub(super) settings_from: String,
@@ -69,6 +69,7 @@ impl Prepared {
             callback_url: None,
         };
         let settings_from = settings.from;
+        let message = Arc::new(message);
         Ok(Self { plugin, context, message, grants, settings_from, answers_from, egress, files, clock })
     }
 
@@ -137,11 +138,11 @@ fn grants(said: &Description, asks: Asks, live: &LiveArgs) -> Result<Grants, Fai
         .map(|text| text.parse::<Network>().map_err(|error| Failure::Refused(format!("{text}: {error}"))))
         .collect::<Result<_, _>>()?;
     Ok(Grants {
-        owner: "trial".to_owned(),
+        owner: "trial".into(),
         hosts: asks.hosts,
         private_networks,
         plaintext: live.plaintext,
-        secrets,
+        secrets: Arc::new(secrets),
         ..Grants::default()
     })
 }

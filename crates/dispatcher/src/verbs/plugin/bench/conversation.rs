@@ -13,10 +13,10 @@ use crate::verbs::plugin::trial::{self, Prepared};
 pub(super) struct Conversation {
     plugin: Arc<Plugin>,
     context: Context,
-    message: Message,
+    message: Arc<Message>,
     grants: Grants,
     /// To each step.
-    replies: Vec<Reply>,
+    replies: Vec<Arc<Reply>>,
 }
 
 impl Conversation {
@@ -31,7 +31,7 @@ impl Conversation {
                 let from = &prepared.answers_from;
                 return Err(Failure::Refused(format!("step {step} got no answer ({from}): {detail}")));
             }
-            replies.push(exchange.reply);
+            replies.push(Arc::new(exchange.reply));
         }
         let end = account.end.map_err(|fault| trial::ended(&fault))?;
         let Prepared { plugin, context, message, grants, .. } = prepared;
