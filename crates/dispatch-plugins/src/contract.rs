@@ -110,7 +110,8 @@ const fn of<P, R>(function: Function) -> Signature<P, R> {
     Signature { function, types: PhantomData }
 }
 
-type Replied<R> = Signature<(Context<'static>, &'static [u8], Reply<'static>), R>;
+/// A function that is told what was replied.
+pub(crate) type Replied<R> = Signature<(Context<'static>, &'static [u8], Reply<'static>), R>;
 
 pub(crate) const DESCRIBE: Signature<(), wit::Description> = of(Function::Describe);
 pub(crate) const CHECK: Signature<(&str,), Result<wit::Asks, Vec<wit::Problem>>> = of(Function::Check);

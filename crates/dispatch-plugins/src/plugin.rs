@@ -13,7 +13,8 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::call::{CallState, Code};
 use crate::contract::{
-    CHECK, DELIVER, Function, LOOKUP, ON_LOOKUP_REPLY, ON_RECEIVE_REPLY, ON_REPLY, RECEIVE, Signature,
+    CHECK, DELIVER, Function, LOOKUP, ON_LOOKUP_REPLY, ON_RECEIVE_REPLY, ON_REPLY, RECEIVE, Replied,
+    Signature,
 };
 use crate::crew::{Lane, Turn};
 use crate::imports::{Journal, Subject, Vault, Voice};
@@ -141,6 +142,30 @@ impl Plugin {
         }
         result
     }
+
+    /// One of the three calls that go on with what was replied.
+    async fn replied<R, T>(
+        &self,
+        signature: Replied<R>,
+        accept: fn(R) -> Result<T, Fault>,
+        context: &Context,
+        state: &[u8],
+        reply: &Arc<Reply>,
+        grants: &Grants,
+    ) -> Result<T, Fault>
+    where
+        R: Lift + Send + 'static,
+        (R,): ComponentNamedList + Lift,
+        T: Send + 'static,
+    {
+        let work = || {
+            let (context, state, reply) = (context.clone(), state.to_vec(), Arc::clone(reply));
+            move |call: Call<'_>| {
+                call.of(signature, (lower::context(&context), &*state, lower::reply(&reply))).and_then(accept)
+            }
+        };
+        self.call(signature.function, || subject(context, grants), Some(grants), work).await
+    }
 }
 
 /// A call that may be made now, on this thread.
@@ -187,7 +212,7 @@ impl Backend for Plugin {
                 Err(problems) => lift::problems(problems).map(Err),
             }
         };
-        let own = self.call(Function::Check, Subject::default, None, work).await;
+        let own = self.call(CHECK.function, Subject::default, None, work).await;
         if problems.is_empty() {
             return own;
         }
@@ -214,7 +239,7 @@ impl Backend for Plugin {
                 call.of(DELIVER, (lower::context(&context), lower::message(&message))).and_then(lift::step)
             }
         };
-        self.call(Function::Deliver, || subject(context, grants), Some(grants), work).await
+        self.call(DELIVER.function, || subject(context, grants), Some(grants), work).await
     }
 
     async fn on_reply(
@@ -224,14 +249,7 @@ impl Backend for Plugin {
         reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<Step, Fault> {
-        let work = || {
-            let (context, state, reply) = (context.clone(), state.to_vec(), Arc::clone(reply));
-            move |call: Call<'_>| {
-                call.of(ON_REPLY, (lower::context(&context), &*state, lower::reply(&reply)))
-                    .and_then(lift::step)
-            }
-        };
-        self.call(Function::OnReply, || subject(context, grants), Some(grants), work).await
+        self.replied(ON_REPLY, lift::step, context, state, reply, grants).await
     }
 
     async fn receive(
@@ -247,7 +265,7 @@ impl Backend for Plugin {
                     .and_then(lift::receive_step)
             }
         };
-        self.call(Function::Receive, || subject(context, grants), Some(grants), work).await
+        self.call(RECEIVE.function, || subject(context, grants), Some(grants), work).await
     }
 
     async fn on_receive_reply(
@@ -257,14 +275,7 @@ impl Backend for Plugin {
         reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<ReceiveStep, Fault> {
-        let work = || {
-            let (context, state, reply) = (context.clone(), state.to_vec(), Arc::clone(reply));
-            move |call: Call<'_>| {
-                call.of(ON_RECEIVE_REPLY, (lower::context(&context), &*state, lower::reply(&reply)))
-                    .and_then(lift::receive_step)
-            }
-        };
-        self.call(Function::OnReceiveReply, || subject(context, grants), Some(grants), work).await
+        self.replied(ON_RECEIVE_REPLY, lift::receive_step, context, state, reply, grants).await
     }
 
     async fn lookup(
@@ -279,7 +290,7 @@ impl Backend for Plugin {
                 call.of(LOOKUP, (lower::context(&context), lower::query(&query))).and_then(lift::lookup_step)
             }
         };
-        self.call(Function::Lookup, || subject(context, grants), Some(grants), work).await
+        self.call(LOOKUP.function, || subject(context, grants), Some(grants), work).await
     }
 
     async fn on_lookup_reply(
@@ -289,14 +300,7 @@ impl Backend for Plugin {
         reply: &Arc<Reply>,
         grants: &Grants,
     ) -> Result<LookupStep, Fault> {
-        let work = || {
-            let (context, state, reply) = (context.clone(), state.to_vec(), Arc::clone(reply));
-            move |call: Call<'_>| {
-                call.of(ON_LOOKUP_REPLY, (lower::context(&context), &*state, lower::reply(&reply)))
-                    .and_then(lift::lookup_step)
-            }
-        };
-        self.call(Function::OnLookupReply, || subject(context, grants), Some(grants), work).await
+        self.replied(ON_LOOKUP_REPLY, lift::lookup_step, context, state, reply, grants).await
     }
 }
 
