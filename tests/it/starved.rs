@@ -38,3 +38,13 @@ fn held(pid: u32) -> anyhow::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).unwrap_or_default();
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
 }
+
+/// `malloc` is taken over by linking alone: were it lost, nothing would say so but the bench.
+#[test]
+fn the_allocator_is_the_one_that_was_measured() -> anyhow::Result<()> {
+    let mut asked = std::process::Command::new(dispatch_testkit::dispatcher_binary()?);
+    let output = asked.arg("--version").env("MIMALLOC_VERBOSE", "1").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("mimalloc: process init"), "{said}");
+    Ok(())
+}

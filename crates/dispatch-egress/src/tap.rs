@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use rustix::net::RecvFlags;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::meter;
@@ -59,6 +59,21 @@ impl Tap {
         )
     }
 
+    /// Reads what is there; nothing where the kernel has nothing. A read that came back short has emptied the socket, and
+    /// tokio is told so: it need not ask once more to hear it.
+    fn read(&self, buf: &mut ReadBuf<'_>) -> io::Result<Option<usize>> {
+        let (room, mut read) = (buf.remaining(), None);
+        let asked = self.stream.try_io(Interest::READABLE, || {
+            let got = self.stream.try_read_buf(buf)?;
+            read = Some(got);
+            if got > 0 && got < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match asked {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(read),
+        }
+    }
+
     fn count(&self, bytes: usize) -> usize {
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
         self.bytes_out.increment(bytes as u64);
@@ -73,13 +88,9 @@ impl AsyncRead for Tapped {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.stream.poll_read_ready(cx))?;
-            match self.0.stream.try_read_buf(buf) {
-                Ok(read) => {
-                    self.0.bytes_in.increment(read as u64);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+            if let Some(read) = self.0.read(buf)? {
+                self.0.bytes_in.increment(read as u64);
+                return Poll::Ready(Ok(()));
             }
         }
     }
@@ -117,5 +128,53 @@ impl AsyncWrite for Tapped {
         // A peer that closed first makes this fail with ENOTCONN; the end is the same.
         let _ = rustix::net::shutdown(&self.0.stream, rustix::net::Shutdown::Write);
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whatever a peer's writes and our buffers are: nothing is missed, and the end is seen.
+        #[test]
+        fn a_read_that_came_back_short_misses_nothing(
+            writes in prop::collection::vec(1_usize..40, 1..40),
+            buffer in 1_usize..40,
+        ) {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            let (read, sent) = runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
+                let stream = TcpStream::connect(listener.local_addr()?).await?;
+                let (mut peer, address) = listener.accept().await?;
+                let mut tapped = Tapped(Tap::new(stream, address));
+                let sent = writes.iter().sum::<usize>();
+                let writing = tokio::spawn(async move {
+                    for write in writes {
+                        peer.write_all(&vec![7; write]).await?;
+                        tokio::task::yield_now().await;
+                    }
+                    peer.shutdown().await
+                });
+                let (mut read, mut buffer) = (0, vec![0; buffer]);
+                let all = async {
+                    loop {
+                        match tapped.read(&mut buffer).await? {
+                            0 => return io::Result::Ok(()),
+                            more => read += more,
+                        }
+                    }
+                };
+                tokio::time::timeout(std::time::Duration::from_secs(20), all).await??;
+                writing.await??;
+                io::Result::Ok((read, sent))
+            })?;
+            prop_assert_eq!(read, sent);
+        }
     }
 }

@@ -23,6 +23,12 @@ pub(crate) fn units(encoding: TextEncoding, character: char) -> usize {
 
 /// What a text needs, and how many units it has then.
 pub(crate) fn measure(text: &str) -> (TextEncoding, usize) {
+    if text.is_ascii() {
+        let septets = text.bytes().map(|byte| ASCII[usize::from(byte)]);
+        let (used, all) = septets
+            .fold((0, true), |(used, all), septets| (used + usize::from(septets), all & (septets > 0)));
+        return if all { (TextEncoding::Gsm7, used) } else { (TextEncoding::Ucs2, text.len()) };
+    }
     let mut used = 0;
     for character in text.chars() {
         let Some(septets) = septets(character) else {

@@ -31,8 +31,12 @@ impl<'a> Parts<'a> {
         let (encoding, units) = measure(text);
         let (single, part) = room(encoding);
         // Most texts are of clusters of one character, and need no tables to be cut.
-        let plain = text.bytes().all(|byte| byte.is_ascii() && byte != b'\r');
-        let first_part = if plain { first_part_of_plain } else { first_part };
+        let plain = text.is_ascii() && !text.as_bytes().contains(&b'\r');
+        let first_part = match plain {
+            true if units == text.len() => first_part_of_even,
+            true => first_part_of_plain,
+            false => first_part,
+        };
         let mut cut = Self { encoding, units, parts: Vec::new(), left: text };
         if units <= single {
             cut.parts.push(std::mem::take(&mut cut.left));
@@ -50,6 +54,11 @@ impl<'a> Parts<'a> {
     pub fn count(&self) -> usize {
         self.parts.len() + usize::from(!self.left.is_empty())
     }
+}
+
+/// [`first_part`] of a plain text in which each character is one unit as well.
+fn first_part_of_even(text: &str, _: TextEncoding, room: usize) -> usize {
+    text.len().min(room)
 }
 
 /// [`first_part`] of a text in which each character is one byte and a cluster of its own.
@@ -133,6 +142,11 @@ mod tests {
                 let plain = first_part_of_plain(&text, encoding, room);
                 assert_eq!(plain, first_part(&text, encoding, room), "{room} units of {encoding}");
             }
+        }
+        let text = "Hello you, it is o'clock\nagain".repeat(9);
+        for room in 1..text.len() {
+            let even = first_part_of_even(&text, TextEncoding::Gsm7, room);
+            assert_eq!(even, first_part(&text, TextEncoding::Gsm7, room), "{room} septets");
         }
     }
 

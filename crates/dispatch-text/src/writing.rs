@@ -1,5 +1,7 @@
 //! A text message as a route wants it: transliterated, with the links that go at its end, and not too long.
 
+use std::borrow::Cow;
+
 use dispatch_model::{Reason, TextPolicy, TooLong, Transliterate, WrittenText};
 
 use crate::parts::{PARTS_MAX, Parts};
@@ -32,7 +34,7 @@ pub fn write(
 ) -> Result<Writing, Reason> {
     let plain = with_links(text, links);
     let mut writing = Writing { written: told(&plain), text: plain, changes: Vec::new() };
-    let mut body = text.to_owned();
+    let mut body = Cow::Borrowed(text);
     if policy.transliterate != Transliterate::Never
         && let Some(done) = transliterate(text)
     {
@@ -40,7 +42,7 @@ pub fn write(
         let written = WrittenText { changed: done.changed, ..told(&other) };
         if policy.transliterate == Transliterate::Always || written.parts < writing.written.parts {
             writing = Writing { text: other, written, changes: done.changes };
-            body = done.text;
+            body = Cow::Owned(done.text);
         }
     }
     let Some(problem) = problem(&writing.text, &writing.written, policy, chars_max) else {

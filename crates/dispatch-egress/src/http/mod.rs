@@ -68,7 +68,7 @@ impl Http {
         loop {
             let target = Target::of(&outgoing.url)?;
             guard::grant(&target, call.grants)?;
-            let answer = self.signed(&outgoing, &target, call.grants, credentials, progress).await?;
+            let answer = self.signed(&mut outgoing, &target, call.grants, credentials, progress).await?;
             let follows = outgoing.redirect(answer.status(), answer.location())?;
             let response = answer.read(&self.pool, RESPONSE_MAX, progress).await?;
             if !follows {
@@ -82,7 +82,7 @@ impl Http {
     /// One request to one target, signed. A token that the provider no longer takes is fetched anew, once.
     async fn signed(
         &self,
-        outgoing: &Outgoing,
+        outgoing: &mut Outgoing,
         target: &Target,
         grants: &Grants,
         credentials: &Credentials,
@@ -91,13 +91,9 @@ impl Http {
         let reach = Reach::Public(&grants.private_networks);
         let mut retried = false;
         loop {
-            let mut parts = Parts {
-                method: &outgoing.method,
-                url: &outgoing.url,
-                target,
-                headers: outgoing.headers.clone(),
-                body: &outgoing.body,
-            };
+            let headers = outgoing.headers();
+            let mut parts =
+                Parts { method: &outgoing.method, url: &outgoing.url, target, headers, body: &outgoing.body };
             let token = credentials.apply(&outgoing.credential, &mut parts, grants, self, progress).await?;
             let answer = self.send(&grants.owner, parts, reach, progress).await?;
             match token {

@@ -38,7 +38,7 @@ pub(crate) const USER_AGENT: &str = concat!("dispatcher/", env!("CARGO_PKG_VERSI
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
     pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
+    headers: HeaderMap,
     pub(crate) body: Splice,
     /// Only towards the first request's origin.
     pub(crate) credential: Credential,
@@ -100,6 +100,15 @@ impl Outgoing {
             secret_headers,
             secret_in_body,
         })
+    }
+
+    /// The headers of the next request: copied only where they may be wanted once more.
+    pub(crate) fn headers(&mut self) -> HeaderMap {
+        let may_repeat = matches!(self.credential, Credential::OAuth2ClientCredentials(_));
+        match self.redirects > 0 || may_repeat {
+            true => self.headers.clone(),
+            false => std::mem::take(&mut self.headers),
+        }
     }
 
     /// Becomes the request that a redirect asks for; none where the answer is no redirect that can be followed.

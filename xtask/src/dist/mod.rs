@@ -2,7 +2,10 @@
 //!
 //! The compiler is shown which ways of the code were taken how often (`xtask/dispatcher.profdata`): it lays out, inlines and
 //! keeps small accordingly. What has changed since is optimised as any other code. The file speaks of this compiler on this kind
-//! of machine; for another target its names fit nothing. `--learn` takes it down anew.
+//! of machine; for another target its names fit nothing. `--learn` takes it down anew. What comes out is laid out anew in the
+//! end ([`layout`]).
+
+mod layout;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,16 +43,38 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let named = target()?.join(format!("learnt-{digest}.profdata"));
     std::fs::write(&named, learnt).with_context(|| format!("writing {}", named.display()))?;
     // Functions that have changed since are no news.
-    let flags =
-        [format!("-Cprofile-use={}", named.display()), "-Cllvm-args=-no-pgo-warn-mismatch".to_owned()];
+    let mut flags =
+        vec![format!("-Cprofile-use={}", named.display()), "-Cllvm-args=-no-pgo-warn-mismatch".to_owned()];
+    let bolt = layout::tool();
+    if bolt.is_some() {
+        flags.push(layout::FLAG.to_owned());
+    }
     let built = compile(&flags)?;
     let folder = target()?.join("dist");
     std::fs::create_dir_all(&folder).context("making the folder dist")?;
     // Beside it first: the old one may be running.
     let (binary, beside) = (folder.join("dispatcher"), folder.join("dispatcher.new"));
-    std::fs::copy(&built, &beside).with_context(|| format!("copying {}", built.display()))?;
+    if is_newer(&binary, &built) {
+        return Ok(binary);
+    }
+    match bolt {
+        Some(bolt) => {
+            eprintln!("dist: counting under load, and laying the code out, by {}", bolt.display());
+            layout::lay_out(&bolt, &built, &beside)?;
+        }
+        None => {
+            eprintln!("dist: no llvm-bolt here (Debian's bolt-22), so a message takes a tenth more CPU");
+            std::fs::copy(&built, &beside).with_context(|| format!("copying {}", built.display()))?;
+        }
+    }
     std::fs::rename(&beside, &binary).with_context(|| format!("writing {}", binary.display()))?;
     Ok(binary)
+}
+
+/// Whether one file was written after the other.
+fn is_newer(one: &Path, other: &Path) -> bool {
+    let written = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    written(one).is_some_and(|one| written(other).is_some_and(|other| one > other))
 }
 
 /// What the daemon did under load.
