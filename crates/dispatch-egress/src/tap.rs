@@ -154,19 +154,25 @@ mod tests {
                 let (mut peer, address) = listener.accept().await?;
                 let mut tapped = Tapped(Tap::new(stream, address));
                 let sent = writes.iter().sum::<usize>();
+                // The end comes only once all was read: until then nothing else wakes whoever waits for the rest.
+                let (whole, until_whole) = tokio::sync::oneshot::channel();
                 let writing = tokio::spawn(async move {
                     for write in writes {
                         peer.write_all(&vec![7; write]).await?;
                         tokio::task::yield_now().await;
                     }
+                    let _ = until_whole.await;
                     peer.shutdown().await
                 });
-                let (mut read, mut buffer) = (0, vec![0; buffer]);
+                let (mut read, mut buffer, mut whole) = (0, vec![0; buffer], Some(whole));
                 let all = async {
                     loop {
                         match tapped.read(&mut buffer).await? {
                             0 => return io::Result::Ok(()),
                             more => read += more,
+                        }
+                        if read == sent && let Some(whole) = whole.take() {
+                            let _ = whole.send(());
                         }
                     }
                 };
