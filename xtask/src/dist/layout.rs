@@ -18,8 +18,11 @@ pub(super) const FLAG: &str = "-Clink-arg=-Wl,--emit-relocs";
 /// Written by hand in assembler, with data between the code and jumps that are computed: left where it is.
 const BY_HAND: &str = "-skip-funcs=ring_core_.*";
 
-/// BOLT, where it is installed: by its name, or the newest of Debian's.
+/// BOLT, where it is installed: by its name, or the newest of Debian's. What it reads are binaries of Linux.
 pub(super) fn tool() -> Option<PathBuf> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let named =
         std::env::split_paths(&path).map(|folder| folder.join("llvm-bolt")).find(|tool| tool.is_file());
