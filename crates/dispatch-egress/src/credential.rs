@@ -51,7 +51,8 @@ impl Credentials {
             }
             Credential::OAuth2ClientCredentials(client) => {
                 progress.phase = "fetching a token";
-                let issued = self.tokens.get(client, grants, http).await?;
+                // Boxed, since it is rare and large, and every request would keep a place for it.
+                let issued = Box::pin(self.tokens.get(client, grants, http)).await?;
                 authorize(parts, &format!("Bearer {}", issued.token().expose()))?;
                 Ok(Some(issued))
             }

@@ -21,7 +21,7 @@ use crate::core::Core;
 use crate::evidence::Evidence;
 use crate::gate::{Gate, Newcomer};
 use crate::planner::goes_at_once;
-use crate::record::{Ended, give_back, record};
+use crate::record::{Ended, Record, give_back};
 use crate::shape::{Shaped, shape};
 use crate::{BackendSetup, Grants, LookupOutcome, Setup, question, suppressed};
 
@@ -104,7 +104,7 @@ async fn ask_and_claim(
     core: &Arc<Core>,
     newcomer: Newcomer,
     slot: Slot,
-) -> Option<(Attempt, Result<Next<Outcome>, Fault>)> {
+) -> Option<(Box<Attempt>, Result<Next<Outcome>, Fault>)> {
     let Newcomer { message, mut delivery, place, .. } = newcomer;
     drop(place);
     let (setup, now) = (core.setup.load_full(), core.now());
@@ -152,7 +152,8 @@ async fn ask_and_claim(
     }
 }
 
-/// Attempts a delivery that waited and was claimed, or was leased as it was admitted.
+/// Attempts a delivery that waited and was claimed, or was leased as it was admitted. What is rare and large is boxed: the
+/// task of each message would keep a place for it.
 pub(crate) async fn claimed_attempt(core: Arc<Core>, claimed: Claimed, slot: Slot) {
     let Claimed { mut delivery, message, .. } = claimed;
     let setup = core.setup.load_full();
@@ -160,12 +161,12 @@ pub(crate) async fn claimed_attempt(core: Arc<Core>, claimed: Claimed, slot: Slo
     let means = Means::of(&setup, &delivery).filter(|_| here);
     let in_time = core.now() < delivery.expires_at;
     let Some(means) = means.filter(|_| in_time && !core.stop.is_cancelled()) else {
-        give_back(&core, delivery, &message, End::Released).await;
+        Box::pin(give_back(&core, delivery, &message, End::Released)).await;
         return;
     };
     let mut asked = Vec::new();
     if delivery.unresolved
-        && let Some(end) = resolve(&core, &setup, &means, &message, &delivery, &mut asked).await
+        && let Some(end) = Box::pin(resolve(&core, &setup, &means, &message, &delivery, &mut asked)).await
     {
         let mut attempt = Attempt::begin(&core, &setup, means, message, delivery, slot);
         attempt.exchanges = asked;
@@ -174,7 +175,7 @@ pub(crate) async fn claimed_attempt(core: Arc<Core>, claimed: Claimed, slot: Slo
     // Said while it waited.
     if let Some(reason) = core.suppressed.silences(&message, &delivery) {
         suppressed::tell(&message);
-        give_back(&core, delivery, &message, End::Suppressed(reason)).await;
+        Box::pin(give_back(&core, delivery, &message, End::Suppressed(reason))).await;
         return;
     }
     delivery.possible_double |= delivery.unresolved;
@@ -218,7 +219,7 @@ async fn resolve(
     (!again).then_some(End::CannotTell(reason))
 }
 
-/// An attempt under way.
+/// An attempt under way. Boxed: it goes from hand to hand, and each hand would have a place for it in the task.
 struct Attempt {
     core: Arc<Core>,
     means: Means,
@@ -246,9 +247,9 @@ impl Attempt {
         message: Arc<Message>,
         delivery: Delivery,
         slot: Slot,
-    ) -> Self {
+    ) -> Box<Self> {
         let now = core.now();
-        Self {
+        Box::new(Self {
             core: Arc::clone(core),
             context: means.context(setup, &delivery, now),
             means,
@@ -263,7 +264,7 @@ impl Attempt {
             text: None,
             started_at: now,
             started: Instant::now(),
-        }
+        })
     }
 
     /// The first step: the plugin's, or the end that the attachments bring about by themselves.
@@ -283,7 +284,7 @@ impl Attempt {
         }
     }
 
-    async fn run(mut self, first: Result<Next<Outcome>, Fault>) {
+    async fn run(mut self: Box<Self>, first: Result<Next<Outcome>, Fault>) {
         let core = Arc::clone(&self.core);
         let grants = Arc::clone(&self.means.grants);
         let attachments = std::mem::take(&mut self.attachments);
@@ -297,7 +298,7 @@ impl Attempt {
             attachments: &attachments,
             deadline: self.started + self.means.backend.limits.timeout,
         };
-        let ended = converse(&line, &mut self, first, &mut exchanges).await;
+        let ended = converse(&line, &mut *self, first, &mut exchanges).await;
         self.exchanges = exchanges;
         let end = match ended {
             Ok(outcome) => End::Outcome(self.evidence.judge(outcome)),
@@ -325,25 +326,27 @@ impl Attempt {
         self.recorded(end).await;
     }
 
-    async fn recorded(mut self, end: End) {
-        self.delivery.possible_double |= self.evidence.twice;
-        record(Ended {
-            core: &self.core,
-            means: &self.means,
-            message: &self.message,
-            delivery: self.delivery,
-            slot: &self.slot,
+    async fn recorded(self: Box<Self>, end: End) {
+        let Self { core, means, context, message, mut delivery, slot, .. } = *self;
+        delivery.possible_double |= self.evidence.twice;
+        // Boxed: what waits for the disk is a place in memory, and not that and its way there.
+        let record = Box::new(Record::of(Ended {
+            core: &core,
+            means: &means,
+            message: &message,
+            delivery,
+            slot: &slot,
             end,
             evidence: self.evidence,
             marked: self.delivered,
             exchanges: self.exchanges,
             text: self.text,
-            idempotency_key: self.context.idempotency_key,
-            callback_url: self.context.callback_url,
+            idempotency_key: context.idempotency_key,
+            callback_url: context.callback_url,
             started_at: self.started_at,
             took: self.started.elapsed(),
-        })
-        .await;
+        }));
+        record.keep(&core, &means, &message, &slot).await;
     }
 }
 

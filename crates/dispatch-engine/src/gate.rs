@@ -151,16 +151,17 @@ impl Gate {
     }
 
     /// An attempt that [vacated](Self::vacate) its slot is recorded, or will not be. Whether the scheduler should look at
-    /// the lane.
+    /// the lane: the slot was free before, so it is for what the recipient held back, and for what too many unrecorded did.
     pub(crate) fn leave(&self, recipient: RecipientKey, now: Timestamp) -> bool {
         let mut inner = self.inner.lock();
+        let freed = inner.unrecorded() > 0;
         inner.recording = inner.recording.saturating_sub(1);
         inner.busy.remove(&recipient.0);
         inner.not_before = None;
         if std::mem::take(&mut inner.held_back) {
             inner.tell(now);
         }
-        inner.has_work()
+        inner.has_work() && (freed || inner.next_due.is_some())
     }
 
     /// Work is being written that may go this way at best. It takes a slot if it may, there is one and nobody waits before

@@ -37,37 +37,56 @@ pub(crate) struct Ended<'a> {
     pub(crate) took: Duration,
 }
 
-/// Records an attempt.
-pub(crate) async fn record(ended: Ended<'_>) {
-    let Ended { core, means, message, delivery, slot, end, evidence, .. } = ended;
-    let lease = delivery.lease();
-    let backend = means.backend.name.clone();
-    let finish = Finish { end, marked: evidence.left, trouble: evidence.trouble, at: core.now() };
-    let Settled { delivery, effects } =
-        transition(core, delivery, message, &finish, &means.policy, Some((means, &slot.gate)));
-    // What is known of the provider is known at once: it does not wait for the disk.
-    apply(core, slot, &effects, finish.at);
-    slot.vacate();
-    let (outcome, fault) = told(finish.end, evidence.left);
-    let line = Line::of(&delivery, outcome.as_ref(), fault.as_ref());
-    let attempt = outcome.map(|outcome| AttemptRecord {
-        number: delivery.attempts_total,
-        backend,
-        started_at: ended.started_at,
-        ended_at: finish.at,
-        outcome,
-        fault,
-        marked: ended.marked,
-        possible_double: delivery.possible_double,
-        plugin_digest: means.backend.plugin.digest().to_owned(),
-        idempotency_key: ended.idempotency_key,
-        text: ended.text,
-        callback_url: ended.callback_url,
-        exchanges: ended.exchanges,
-    });
-    if write(core, Settlement { lease, delivery, attempt }).await {
-        slot.gate.meters.ended(line.kind, ended.took.as_secs_f64());
-        line.log(message, means, ended.took);
+/// What an attempt's end means, in three steps of which only the second waits: known at once, written, and told.
+pub(crate) struct Record {
+    settlement: Settlement,
+    line: Line,
+    took: Duration,
+}
+
+impl Record {
+    /// What is known of the provider is known at once, and the slot is free: neither waits for the disk.
+    pub(crate) fn of(ended: Ended<'_>) -> Self {
+        let Ended { core, means, message, delivery, slot, end, evidence, .. } = ended;
+        let lease = delivery.lease();
+        let backend = means.backend.name.clone();
+        let finish = Finish { end, marked: evidence.left, trouble: evidence.trouble, at: core.now() };
+        let Settled { delivery, effects } =
+            transition(core, delivery, message, &finish, &means.policy, Some((means, &slot.gate)));
+        apply(core, slot, &effects, finish.at);
+        slot.vacate();
+        let (outcome, fault) = told(finish.end, evidence.left);
+        let line = Line::of(&delivery, outcome.as_ref(), fault.as_ref());
+        let attempt = outcome.map(|outcome| AttemptRecord {
+            number: delivery.attempts_total,
+            backend,
+            started_at: ended.started_at,
+            ended_at: finish.at,
+            outcome,
+            fault,
+            marked: ended.marked,
+            possible_double: delivery.possible_double,
+            plugin_digest: means.backend.plugin.digest().to_owned(),
+            idempotency_key: ended.idempotency_key,
+            text: ended.text,
+            callback_url: ended.callback_url,
+            exchanges: ended.exchanges,
+        });
+        Self { settlement: Settlement { lease, delivery, attempt }, line, took: ended.took }
+    }
+
+    /// Writes it down, then says so.
+    pub(crate) async fn keep(
+        self: Box<Self>,
+        core: &Arc<Core>,
+        means: &Means,
+        message: &Message,
+        slot: &Slot,
+    ) {
+        if write(core, &self.settlement).await {
+            slot.gate.meters.ended(self.line.kind, self.took.as_secs_f64());
+            self.line.log(message, means, self.took);
+        }
     }
 }
 
@@ -83,7 +102,7 @@ pub(crate) async fn give_back(
     let finish = Finish { end, marked: false, trouble: false, at: core.now() };
     let Settled { delivery, .. } = transition(core, delivery, message, &finish, &policy, None);
     let lane = delivery.lane.clone();
-    write(core, Settlement { lease, delivery, attempt: None }).await;
+    write(core, &Settlement { lease, delivery, attempt: None }).await;
     lane
 }
 
@@ -139,10 +158,10 @@ fn told(end: End, left: bool) -> (Option<Outcome>, Option<Fault>) {
 /// Writes the settlement. The outcome is known and must not be lost, so a store that has no room or no
 /// time is asked again for as long as the engine lives; the lease is held meanwhile, and a lane in which as many wait so as it
 /// has slots has fewer of them. Whether it was written.
-async fn write(core: &Arc<Core>, settlement: Settlement) -> bool {
+async fn write(core: &Arc<Core>, settlement: &Settlement) -> bool {
     let mut wait = AGAIN_FIRST;
     loop {
-        match core.store.settle(&settlement).await {
+        match core.store.settle(settlement).await {
             Ok(()) => break,
             Err(StoreError::Stale(lease)) => {
                 tracing::info!(message_id = %lease.message, epoch = lease.epoch, "attempt.lease_lost");

@@ -4,6 +4,7 @@
 //! the way is that of a webhook: a whole body within its bounds, a task of its own that a client which hangs up does
 //! not end, and a 2xx once all that was said is on disk.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ pub(crate) fn is_one<B>(request: &Request<B>) -> bool {
 
 /// Answers a callback, whatever happens.
 pub(crate) async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    match caught(handle(&shared, request)).await {
+    match caught(pin!(handle(&shared, request))).await {
         Ok(answer) => answer.into_response(),
         Err(_) => {
             let situation = Situation::Busy(Busy::Panic);
@@ -160,7 +161,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Answer {
     let (backend, token) = (backend.to_owned(), token.to_owned());
     shared.admissions.spawn(async move {
         let (_place, _room) = (place, room);
-        let end = caught(task.callbacks.take(&backend, &token, request)).await;
+        let end = caught(pin!(task.callbacks.take(&backend, &token, request))).await;
         let (situation, said) = end.map_or((Situation::Busy(Busy::Panic), None), |end| line.note(end));
         line.end(situation, !tell.is_closed());
         // Nobody may be there any more to hear it.

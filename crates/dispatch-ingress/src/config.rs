@@ -1,12 +1,13 @@
 //! What the door is told, checked before anything listens.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dispatch_highlevel::VerifyingKey;
 use dispatch_model::{Secret, SourceName};
 use dispatch_text::Region;
+use metrics::Counter;
 
 use crate::callback::PREFIX;
 use crate::secret::SharedSecret;
@@ -114,6 +115,8 @@ pub(crate) struct Endpoint {
     pub(crate) tokens: Vec<SharedSecret>,
     pub(crate) path_secrets: Vec<SharedSecret>,
     pub(crate) default_region: Option<Region>,
+    /// Counts what it had accepted: the counter is looked up by its labels once, and not with each webhook.
+    pub(crate) accepted: OnceLock<Counter>,
 }
 
 impl IngressConfig {
@@ -258,6 +261,7 @@ impl From<Source> for Endpoint {
             tokens: Vec::new(),
             path_secrets: Vec::new(),
             default_region: source.default_region,
+            accepted: OnceLock::new(),
         };
         for proof in source.proofs {
             match proof {

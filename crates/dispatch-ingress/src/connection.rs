@@ -132,7 +132,8 @@ async fn leave<I: AsyncRead + AsyncWrite + Unpin>(mut socket: I, last: Option<An
             socket.write_all(&answer.into_bytes()).await?;
         }
         socket.shutdown().await?;
-        let mut sink = [0; 4096];
+        // Not in the connection's own state, where each one that is open would have it.
+        let mut sink = vec![0; 4096];
         while !ended && socket.read(&mut sink).await? > 0 {}
         std::io::Result::Ok(())
     };

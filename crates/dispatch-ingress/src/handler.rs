@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -30,9 +30,10 @@ const STORE_CALL_SLACK: Duration = Duration::from_secs(1);
 /// Answers a request, whatever happens.
 pub(crate) async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if callback::is_one(&request) {
-        return callback::respond(shared, request).await;
+        // Boxed: a webhook would keep a place for it.
+        return Box::pin(callback::respond(shared, request)).await;
     }
-    let situation = match caught(handle(&shared, request)).await {
+    let situation = match caught(pin!(handle(&shared, request))).await {
         Ok(situation) => situation,
         Err(Panicked) => {
             let situation = Situation::Busy(Busy::Panic);
@@ -50,7 +51,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Situation {
         Ok(routed) => routed,
         Err(situation) => return ended(line, situation),
     };
-    line.source = Some(endpoint.name.clone());
+    line.source = Some(Arc::clone(&endpoint));
     let received_at = shared.clock.now();
     let received = match receive(&live, shared.gate(), endpoint, claim, request, received_at).await {
         Ok(received) => received,
@@ -64,7 +65,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Situation {
     let task = shared.clone();
     // Boxed, since a task is moved some times before it runs, and this one is large.
     shared.admissions.spawn(Box::pin(async move {
-        let settled = caught(take_in(&task, received, until, &mut line)).await;
+        let settled = caught(pin!(take_in(&task, received, until, &mut line))).await;
         let situation = settled.unwrap_or(Situation::Busy(Busy::Panic));
         line.end(situation, !tell.is_closed());
         // Nobody may be there any more to hear it.
@@ -103,8 +104,7 @@ pub(crate) struct Panicked;
 
 /// A panic is a mistake of ours, and costs this one request a 429 and not the connection. What it
 /// unwound through is dropped with the future and looked at by nobody.
-pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
-    let mut future = pin!(future);
+pub(crate) async fn caught<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, Panicked> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
@@ -119,12 +119,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_caught_wherever_it_is() {
-        assert!(matches!(caught(async { 5 }).await, Ok(5)));
-        assert!(caught(async { panic!("at once") }).await.map(|(): ()| ()).is_err());
-        let later = caught(async {
+        assert!(matches!(caught(pin!(async { 5 })).await, Ok(5)));
+        assert!(caught(pin!(async { panic!("at once") })).await.map(|(): ()| ()).is_err());
+        let later = pin!(async {
             tokio::task::yield_now().await;
             panic!("later")
         });
-        assert!(later.await.map(|(): ()| ()).is_err());
+        assert!(caught(later).await.map(|(): ()| ()).is_err());
     }
 }

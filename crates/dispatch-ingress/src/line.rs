@@ -1,21 +1,23 @@
 //! The canonical line: one per webhook, with what an operator asks first. Ids, never addresses or
 //! texts. The same facts become the metrics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_highlevel::SignatureError;
-use dispatch_model::{LocationId, MessageId, Reason, SourceName};
+use dispatch_model::{LocationId, MessageId, Reason};
 use metrics::{counter, histogram};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::answer::{Busy, Situation, answer};
 use crate::callback::Told;
+use crate::config::Endpoint;
 
 /// What is known of a webhook so far.
 pub(crate) struct Line {
     started: Instant,
-    pub(crate) source: Option<SourceName>,
+    pub(crate) source: Option<Arc<Endpoint>>,
     pub(crate) proof: Option<&'static str>,
     pub(crate) location: Option<LocationId>,
     pub(crate) external_id: Option<String>,
@@ -46,9 +48,13 @@ impl Line {
     pub(crate) fn end(self, situation: Situation, answered: bool) {
         let answer = answer(situation);
         let (outcome, status) = (answer.outcome, answer.status.as_u16());
-        let source = self.source.as_ref().map_or("-", SourceName::as_str);
-        counter!("dispatcher_webhooks_total", "source" => source.to_owned(), "outcome" => outcome)
-            .increment(1);
+        let source = self.source.as_ref().map_or("-", |endpoint| endpoint.name.as_str());
+        let counted =
+            || counter!("dispatcher_webhooks_total", "source" => source.to_owned(), "outcome" => outcome);
+        match (&self.source, situation) {
+            (Some(endpoint), Situation::Accepted(_)) => endpoint.accepted.get_or_init(counted).increment(1),
+            _ => counted().increment(1),
+        }
         let message = match situation {
             Situation::Accepted(id) | Situation::Duplicate(id) => Some(id),
             _ => None,

@@ -60,24 +60,43 @@ pub struct AttemptRecord {
 }
 
 impl AttemptRecord {
-    /// All but the exchanges, which are kept elsewhere and not as long.
-    pub fn without_exchanges(&self) -> Self {
-        Self {
+    /// All but the exchanges, to be written: they are kept elsewhere and not as long. Reads back as an [`AttemptRecord`].
+    pub fn without_exchanges(&self) -> impl Serialize {
+        WithoutExchanges {
             number: self.number,
-            backend: self.backend.clone(),
+            backend: &self.backend,
             started_at: self.started_at,
             ended_at: self.ended_at,
-            outcome: self.outcome.clone(),
-            fault: self.fault.clone(),
+            outcome: &self.outcome,
+            fault: self.fault.as_ref(),
             marked: self.marked,
             possible_double: self.possible_double,
-            plugin_digest: self.plugin_digest.clone(),
-            idempotency_key: self.idempotency_key.clone(),
+            plugin_digest: &self.plugin_digest,
+            idempotency_key: &self.idempotency_key,
             text: self.text,
-            callback_url: self.callback_url.clone(),
-            exchanges: Vec::new(),
+            callback_url: self.callback_url.as_deref(),
         }
     }
+}
+
+/// An [`AttemptRecord`]'s fields, lent.
+#[derive(Serialize)]
+struct WithoutExchanges<'a> {
+    number: u32,
+    backend: &'a BackendName,
+    started_at: Timestamp,
+    ended_at: Timestamp,
+    outcome: &'a Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'a Fault>,
+    marked: bool,
+    possible_double: bool,
+    plugin_digest: &'a str,
+    idempotency_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<WrittenText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_url: Option<&'a str>,
 }
 
 /// An action and what came back.
@@ -93,4 +112,45 @@ pub struct Exchange {
     pub effect: Effect,
     /// What came back.
     pub reply: Reply,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FailureKind, MailSubmission, Reason, TextEncoding};
+
+    #[test]
+    fn what_is_written_without_exchanges_lacks_nothing_else() -> serde_json::Result<()> {
+        let mail = MailSubmission { sender: "a@b.example".to_owned(), recipients: vec![], body: vec![] };
+        let failed =
+            Reply::Failed { kind: FailureKind::Dns, detail: "no such host".to_owned(), may_have_left: false };
+        let mut attempt = AttemptRecord {
+            number: 3,
+            backend: "mail".to_owned().into(),
+            started_at: Timestamp::from_millis(5),
+            ended_at: Timestamp::from_millis(9),
+            outcome: Outcome::Unknown { reason: Reason::new("421", "closing") },
+            fault: Some(Fault::Starved),
+            marked: true,
+            possible_double: true,
+            plugin_digest: "ab".repeat(32),
+            idempotency_key: "0123456789abc".to_owned(),
+            text: Some(WrittenText { encoding: TextEncoding::Gsm7, parts: 1, units: 5, changed: 0, cut: 0 }),
+            callback_url: Some("https://example.com/callbacks/mail/x".to_owned()),
+            exchanges: vec![Exchange {
+                at: Timestamp::from_millis(6),
+                took_ms: 1,
+                action: Action::Mail(mail),
+                effect: Effect::Delivers,
+                reply: failed,
+            }],
+        };
+        let written = serde_json::to_string(&attempt.without_exchanges())?;
+        attempt.exchanges.clear();
+        assert_eq!(written, serde_json::to_string(&attempt)?);
+        assert_eq!(serde_json::from_str::<AttemptRecord>(&written)?, attempt);
+        (attempt.fault, attempt.text, attempt.callback_url) = (None, None, None);
+        assert_eq!(serde_json::to_string(&attempt.without_exchanges())?, serde_json::to_string(&attempt)?);
+        Ok(())
+    }
 }

@@ -129,7 +129,8 @@ impl Http {
                 Err(failure) => return Err(failure),
             }
         }
-        let (tap, stream) = self.dialer.open(target, reach, progress).await?;
+        // Boxed: a request over a pooled connection would keep a place for it.
+        let (tap, stream) = Box::pin(self.dialer.open(target, reach, progress)).await?;
         let mut connection = Connection::new(tap, stream).await?;
         progress.phase = "waiting for the answer";
         progress.mark(connection.tap());

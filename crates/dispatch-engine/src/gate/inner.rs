@@ -92,9 +92,12 @@ impl Inner {
             Passage::Probe => 1 + self.in_flight,
             Passage::Probing | Passage::Shut(_) => 0,
         };
-        // A store that refuses what is to be recorded must not be asked for ever more.
-        let unrecorded = self.recording.saturating_sub(self.limits.concurrency.max(1));
-        all.saturating_sub(self.in_flight).saturating_sub(unrecorded) as usize
+        all.saturating_sub(self.in_flight).saturating_sub(self.unrecorded()) as usize
+    }
+
+    /// Slots that are held back: a store that refuses what is to be recorded must not be asked for ever more.
+    pub(super) fn unrecorded(&self) -> u32 {
+        self.recording.saturating_sub(self.limits.concurrency.max(1))
     }
 
     /// Whether work of the store is to be looked at, or is being.
