@@ -84,6 +84,24 @@ async fn a_newcomer_enters_as_soon_as_there_is_a_slot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slot_is_told_of_once() {
+    let gate = gate();
+    (1..=12).for_each(|recipient| comes(&gate, recipient));
+    assert_eq!(enter(&gate), [1, 2, 3, 4]);
+    assert!(gate.vacate(false));
+    assert_eq!(enter(&gate), [5]);
+    assert!(!gate.leave(RecipientKey(1), NOW), "its slot was told of, and nothing waits for its recipient");
+    for (recorded, next) in [(2, 6), (3, 7), (4, 8), (5, 9)] {
+        assert!(gate.vacate(false), "{recorded}");
+        assert_eq!(enter(&gate), [next]);
+    }
+    gate.vacate(false);
+    assert!(enter(&gate).is_empty(), "five are unrecorded, of four slots");
+    assert!(gate.leave(RecipientKey(2), NOW), "the slot is free only now");
+    assert_eq!(enter(&gate), [10]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_lobby_serves_one_location_after_the_other() {
     let gate = gate();
     for recipient in 1..=9 {
