@@ -22,12 +22,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut report = Report::default();
     // The binary embeds the plugins: they come first, or the daemon under test has none.
     report.must("plugins", || command::run(xtask()?.arg("plugins")))?;
-    if !args.fast {
-        report.must("counterparts", counterparts::install)?;
-    }
+    // Others' servers are fetched meanwhile: that waits for the network, and this for the processors.
+    let counterparts = (!args.fast).then(|| std::thread::spawn(counterparts::install));
     // Tests of one package do not build another's binary, and the end-to-end tests start it. All
     // targets of the whole workspace: a part would be built with other features, and compiled twice.
     report.must("build", || command::run(cargo().args(["build", "--workspace", "--all-targets"])))?;
+    if let Some(counterparts) = counterparts {
+        let installed = || counterparts.join().map_err(|_| anyhow::anyhow!("installing them panicked"))?;
+        report.must("counterparts, beside it", installed)?;
+    }
 
     report.try_("guests, natively", || command::run(guests().args(["test", "--quiet"]).args(&args.filter)));
     let host = ["test", "--workspace", "--no-fail-fast"];

@@ -329,7 +329,7 @@ impl Attempt {
     async fn recorded(self: Box<Self>, end: End) {
         let Self { core, means, context, message, mut delivery, slot, .. } = *self;
         delivery.possible_double |= self.evidence.twice;
-        // Boxed: what waits for the disk is a place in memory, and not that and its way there.
+        // Boxed as well: the task keeps a pointer while it waits for the disk.
         let record = Box::new(Record::of(Ended {
             core: &core,
             means: &means,
