@@ -151,7 +151,8 @@ impl Gate {
     }
 
     /// An attempt that [vacated](Self::vacate) its slot is recorded, or will not be. Whether the scheduler should look at
-    /// the lane: the slot was free before, so it is for what the recipient held back, and for what too many unrecorded did.
+    /// the lane. Of the slot it was told as that was vacated: this is about what waited for the recipient, and about slots
+    /// that too many unrecorded attempts held back.
     pub(crate) fn leave(&self, recipient: RecipientKey, now: Timestamp) -> bool {
         let mut inner = self.inner.lock();
         let freed = inner.unrecorded() > 0;
